@@ -1,0 +1,5 @@
+"""`python -m budgetguard` is the command `budgetguard`."""
+
+from budgetguard.cli import main
+
+main()

@@ -1,0 +1,100 @@
+"""Run in an environment that has the wheel with the extras named in the arguments, and nothing else of ours.
+
+It plays a newcomer's project from a config to a verdict, and makes sure that what an extra would bring
+is asked for by name where it is missing.
+"""
+
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+CONFIG = """\
+version: 1
+budgets:
+  files:
+    bundle: "*.js"
+    limits: [raw <= 1 kB, gzip <= 1 kB, files <= 1]
+  start:
+    command: [python, -c, "print(1)"]
+    limits: [wall <= 30 s, peak_rss <= 500 MB]
+"""
+TESTS = """\
+import sqlite3
+import pytest
+
+@pytest.mark.budget("queries <= 2", "threads <= 0", "http_requests <= 0", "wall <= 5 s")
+def test_within():
+    connection = sqlite3.connect(":memory:")
+    connection.execute("select 1")
+    connection.close()
+"""
+OVER = """
+@pytest.mark.budget("queries <= 0")
+def test_over():
+    sqlite3.connect(":memory:").execute("select 1")
+"""
+MODULES = {"benchmark": "pytest_benchmark", "bundle": "brotli", "memory": "memray", "database": "sqlalchemy"}
+
+
+def main() -> None:
+    extras = set(sys.argv[1:])
+    installed = set(MODULES) if "all" in extras else extras
+    for extra, module in MODULES.items():
+        found = importlib.util.find_spec(module) is not None
+        assert found == (extra in installed), f"{module}: found is {found}, with extras {sorted(extras)}"
+    with tempfile.TemporaryDirectory() as folder:
+        play(Path(folder), installed)
+    print("smoke: passed")
+
+
+def play(project: Path, installed: set[str]) -> None:
+    (project / "app.js").write_text("console.log('hello')\n" * 3)
+    (project / "budgetguard.yml").write_text(CONFIG)
+    (project / "test_app.py").write_text(TESTS)
+    assert "check" in run(project, "--help").stdout
+    report = json.loads(expect(run(project, "check", "--json"), 0).stdout)
+    assert report["exit_code"] == 0, report
+    expect(run(project, "baseline", "update"), 0)
+    (project / "app.js").write_text("console.log('hello')\n" * 300)
+    expect(run(project, "check"), 1)
+    (project / "app.js").write_text("console.log('hello')\n" * 3)
+    (project / "test_app.py").write_text(TESTS + OVER)
+    expect(pytest(project), 1)
+    missing(project, "bundle" in installed, 'bundle: "*.js"', "brotli <= 1 kB", "[bundle]")
+    memory = TESTS.replace('"queries <= 2"', '"peak <= 9 MB"')
+    (project / "test_app.py").write_text(memory)
+    done = pytest(project)
+    assert (done.returncode == 0) == ("memory" in installed), done.stdout
+    assert "memory" in installed or "[memory]" in done.stdout, done.stdout
+
+
+def missing(project: Path, there: bool, target: str, limit: str, named: str) -> None:
+    (project / "test_app.py").write_text(TESTS)
+    (project / "budgetguard.yml").write_text(f"version: 1\nbudgets:\n  x:\n    {target}\n    limits: [{limit}]\n")
+    done = run(project, "check", "x")
+    expect(done, 0 if there else 4)
+    assert there or named in done.stdout + done.stderr, done.stdout + done.stderr
+
+
+def run(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return start(project, "-m", "budgetguard", *words)
+
+
+def pytest(project: Path) -> subprocess.CompletedProcess[str]:
+    return start(project, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+
+
+def start(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-P", *words], cwd=project, capture_output=True, text=True, timeout=300)
+
+
+def expect(done: subprocess.CompletedProcess[str], code: int) -> subprocess.CompletedProcess[str]:
+    assert done.returncode == code, f"exit {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+if __name__ == "__main__":
+    main()
