@@ -1,0 +1,1 @@
+"""The gate: it measures targets, compares with limits and a committed baseline, and reports."""

@@ -1,0 +1,188 @@
+"""What readings of a sampled metric say about a bound. Pure maths; numbers in the metric's unit.
+
+Every decision is replayed from the flat list of readings, so that the loop that takes readings and
+the judge that reads them can never disagree.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist, fmean, median, stdev
+from typing import Literal
+
+from budgetguard.gate.model import Better, Metric, Rule
+
+State = Literal["within", "over", "open", "more"]
+
+ALPHA_WITHIN = 0.05
+"""One-sided risk of calling a value within its bound that is not; p95 needs 59 readings for it."""
+ALPHA_OVER = 0.01
+"""The same for over it; a red is measured again, so that the risk of a false one is its square."""
+CEILING_READINGS = 5
+SET_READINGS = 30
+"""Readings of one set for a mean or a maximum, from which a t interval is fair to skewed times."""
+LOOKS = (1, 2, 4)
+"""How many sets of readings are taken at most, look by look, before it stays open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where a value lies; with state "more", how many further readings it takes to say."""
+
+    state: State
+    value: float
+    reason: str
+    more: int = 0
+
+
+def decide(metric: Metric, samples: Sequence[float], bound: float) -> Decision:
+    """Decide an absolute limit on a sampled metric, or say how many more readings it takes."""
+    worse = _worse(metric.better)
+    if metric.rule is Rule.QUANTILE:
+        return _in_sets(samples, readings_for(metric), _quantile_look(metric, bound, worse))
+    if metric.rule is Rule.MEAN:
+        return _in_sets(samples, SET_READINGS, _mean_look(metric.better, bound))
+    if metric.rule is Rule.MAXIMUM:
+        return _in_sets(samples, SET_READINGS, _maximum_look(bound, worse))
+    return _ceiling(samples, bound, worse)
+
+
+def readings_for(metric: Metric) -> int:
+    """How many readings, all within the bound, prove the limit: 59 for p95, 299 for p99."""
+    if metric.rule is Rule.QUANTILE and metric.quantile is not None:
+        return math.ceil(math.log(ALPHA_WITHIN) / math.log(metric.quantile))
+    return SET_READINGS if metric.rule in (Rule.MEAN, Rule.MAXIMUM) else 1
+
+
+def quantile(samples: Sequence[float], q: float) -> float:
+    """The sample quantile by linear interpolation (Hyndman and Fan 1996, type 7)."""
+    ordered = sorted(samples)
+    position = q * (len(ordered) - 1)
+    low = math.floor(position)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
+
+
+def student_t(p: float, df: int) -> float:
+    """The quantile of Student's t, by the Cornish-Fisher expansion (Abramowitz and Stegun 26.7.5)."""
+    z = NormalDist().inv_cdf(p)
+    return z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2)
+
+
+def binomial_at_most(k: int, n: int, p: float) -> float:
+    """P(X <= k) for X ~ Binomial(n, p)."""
+    return math.fsum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1))
+
+
+Look = Callable[[Sequence[float]], Decision]
+
+
+def _worse(better: Better) -> Callable[[float, float], bool]:
+    return (
+        (lambda value, bound: value > bound)
+        if better == "lower"
+        else (lambda value, bound: value < bound)
+    )
+
+
+def _in_sets(samples: Sequence[float], size: int, look: Look) -> Decision:
+    """Look at growing sets of readings; what is over must be over again in a fresh set."""
+    decision = Decision("more", 0.0, "", size)
+    for sets in LOOKS:
+        wanted = sets * size
+        if len(samples) < wanted:
+            return Decision(
+                "more",
+                _centre(samples),
+                f"{len(samples)} of {wanted} readings",
+                wanted - len(samples),
+            )
+        decision = look(samples[:wanted])
+        if decision.state == "within":
+            return decision
+        if decision.state == "over":
+            return _again(samples, wanted, size, look, decision)
+    return decision
+
+
+def _again(
+    samples: Sequence[float], taken: int, size: int, look: Look, first: Decision
+) -> Decision:
+    missing = taken + size - len(samples)
+    if missing > 0:
+        return Decision("more", first.value, "over once, to be measured again", missing)
+    second = look(samples[taken : taken + size])
+    if second.state == "over":
+        return Decision("over", second.value, f"{second.reason}, twice")
+    return Decision("open", second.value, f"{first.reason}; measured again: {second.reason}")
+
+
+def _centre(samples: Sequence[float]) -> float:
+    return median(samples) if samples else 0.0
+
+
+def _ceiling(
+    samples: Sequence[float], bound: float, worse: Callable[[float, float], bool]
+) -> Decision:
+    """A ceiling for a body read once: it is broken when five fresh readings are all over it."""
+    if not samples:
+        return Decision("more", 0.0, "no reading", 1)
+    taken = samples[:CEILING_READINGS]
+    good = [sample for sample in taken if not worse(sample, bound)]
+    if good:
+        reason = "" if len(taken) == 1 else f"{len(good)} of {len(taken)} readings within"
+        return Decision("within", good[0], reason)
+    if len(taken) < CEILING_READINGS:
+        return Decision(
+            "more",
+            taken[0],
+            f"{len(taken)} of {CEILING_READINGS} readings",
+            CEILING_READINGS - len(taken),
+        )
+    best = max(taken) if worse(bound - 1, bound) else min(taken)
+    return Decision("over", best, f"best of {CEILING_READINGS} fresh readings, all over")
+
+
+def _quantile_look(metric: Metric, bound: float, worse: Callable[[float, float], bool]) -> Look:
+    """The exact binomial test on how many readings are beyond the bound (Conover 1999, section 3.2)."""
+    q = metric.quantile or 0.5
+    share = 1 - q if metric.better == "lower" else q
+
+    def look(samples: Sequence[float]) -> Decision:
+        beyond = sum(worse(sample, bound) for sample in samples)
+        value = quantile(samples, q)
+        reason = f"{beyond} of {len(samples)} readings beyond"
+        if binomial_at_most(beyond, len(samples), share) <= ALPHA_WITHIN:
+            return Decision("within", value, reason)
+        if beyond and 1 - binomial_at_most(beyond - 1, len(samples), share) <= ALPHA_OVER:
+            return Decision("over", value, reason)
+        return Decision("open", value, reason)
+
+    return look
+
+
+def _mean_look(better: Better, bound: float) -> Look:
+    sign = 1 if better == "lower" else -1
+
+    def look(samples: Sequence[float]) -> Decision:
+        centre, n = fmean(samples), len(samples)
+        error = stdev(samples) / math.sqrt(n)
+        reason = f"mean of {n} readings, standard error {error:.2g}"
+        if sign * (bound - centre) >= student_t(1 - ALPHA_WITHIN, n - 1) * error:
+            return Decision("within", centre, reason)
+        if sign * (centre - bound) > student_t(1 - ALPHA_OVER, n - 1) * error:
+            return Decision("over", centre, reason)
+        return Decision("open", centre, reason)
+
+    return look
+
+
+def _maximum_look(bound: float, worse: Callable[[float, float], bool]) -> Look:
+    def look(samples: Sequence[float]) -> Decision:
+        largest = max(samples) if not worse(bound - 1, bound) else min(samples)
+        over = worse(largest, bound)
+        return Decision(
+            "over" if over else "within", largest, f"largest of {len(samples)} readings"
+        )
+
+    return look

@@ -1,0 +1,95 @@
+"""Which budget a test has: its markers from the nearest outwards, then the groups of the configuration."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from budgetguard.errors import ConfigError
+from budgetguard.gate.model import Budget, Limit, Where
+
+TARGET = "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestOptions:
+    """Which tests a group means, and the numbers they report.
+
+    `select` is a node id, file, folder, glob or `-m EXPRESSION`.
+    """
+
+    __test__ = False
+
+    select: str
+    numbers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def expression(self) -> str:
+        """The marker expression, where it is one."""
+        return self.select.removeprefix("-m").strip() if self.select.startswith("-m") else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """The limits of one marker, with the place it stands at."""
+
+    limits: tuple[Limit, ...]
+    where: Where
+    may_skip: str = ""
+
+
+def covers(options: TestOptions, node_id: str, marked: Callable[[str], bool]) -> bool:
+    """Whether a group means the test `node_id`; `marked` evaluates a marker expression on it."""
+    if options.expression:
+        return marked(options.expression)
+    pattern = options.select.removeprefix("./").rstrip("/")
+    if pattern in ("", "."):
+        return True
+    if node_id == pattern or node_id.startswith((f"{pattern}/", f"{pattern}::", f"{pattern}[")):
+        return True
+    return fnmatchcase(node_id, pattern) or fnmatchcase(node_id.split("::", maxsplit=1)[0], pattern)
+
+
+def budget_of(node_id: str, markers: Sequence[Declared], groups: Sequence[Budget]) -> Budget | None:
+    """The budget of one test, or None; of stacked markers the nearest wins per metric, a marker over a group.
+
+    Raises `ConfigError` when two groups limit one metric of the test.
+    """
+    limits: dict[str, tuple[Limit, ...]] = {}
+    for declared in markers:
+        for name, same in _by_metric(declared.limits).items():
+            limits.setdefault(name, same)
+    _check_groups(node_id, groups)
+    for group in groups:
+        for name, same in _by_metric(group.limits).items():
+            limits.setdefault(name, same)
+    if not limits:
+        return None
+    return Budget(
+        name=node_id,
+        target=TARGET,
+        limits=tuple(limit for same in limits.values() for limit in same),
+        where=markers[0].where if markers else groups[0].where,
+        group="\n".join(group.name for group in groups),
+        enforce=bool(markers) or any(group.enforce for group in groups),
+        may_skip=next(
+            filter(None, [*(one.may_skip for one in markers), *(one.may_skip for one in groups)]),
+            "",
+        ),
+    )
+
+
+def _by_metric(limits: Sequence[Limit]) -> dict[str, tuple[Limit, ...]]:
+    found: dict[str, tuple[Limit, ...]] = {}
+    for limit in limits:
+        found[limit.metric.name] = (*found.get(limit.metric.name, ()), limit)
+    return found
+
+
+def _check_groups(node_id: str, groups: Sequence[Budget]) -> None:
+    owner: dict[str, Budget] = {}
+    for group in groups:
+        for name in _by_metric(group.limits):
+            other = owner.setdefault(name, group)
+            if other is not group:
+                taken = f"{name} of {node_id} is limited by {other.name} already"
+                raise ConfigError([f"{group.where}: {taken}; give it to one of the two groups"])

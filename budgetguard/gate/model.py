@@ -1,0 +1,318 @@
+"""The values that flow through the gate. Frozen, without I/O; numbers are in canonical units."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from budgetguard.units import Unit
+
+Better = Literal["lower", "higher"]
+Operator = Literal["<=", "<", ">=", ">"]
+
+
+class Rule(StrEnum):
+    """How an absolute limit on a metric is decided from readings (`inference.py`)."""
+
+    EXACT = "exact"
+    CEILING = "ceiling"
+    QUANTILE = "quantile"
+    MEAN = "mean"
+    MAXIMUM = "maximum"
+    INTERVAL = "interval"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One number that a target offers."""
+
+    name: str
+    unit: Unit
+    about: str
+    better: Better = "lower"
+    exact: bool = True
+    rule: Rule = Rule.EXACT
+    quantile: float | None = None
+    keyed: bool = False
+    """Whether its value depends on interpreter and machine, so that the baseline holds one per key."""
+    relative: bool = True
+    """Whether a `baseline` bound makes sense for it."""
+
+
+class Step(NamedTuple):
+    """How far a value may move from the baseline: a ratio of it, or an amount in the metric's unit."""
+
+    amount: float
+    of_baseline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The right side of a limit: a number, or the baseline and the steps it may move by."""
+
+    value: float | None = None
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def relative(self) -> bool:
+        """Whether it refers to the baseline."""
+        return self.value is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """One sentence of the limit language, such as `gzip <= baseline + 2%`."""
+
+    text: str
+    metric: Metric
+    operator: Operator
+    bound: Bound
+    selector: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The place in a file that a person has to change."""
+
+    file: str
+    line: int | None = None
+    key: str = ""
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place} {self.key}".rstrip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """A name, a target and its limits."""
+
+    name: str
+    target: str
+    limits: tuple[Limit, ...]
+    where: Where
+    options: object = None
+    group: str = ""
+    """The names of the groups it came from, one a line."""
+    enforce: bool = True
+    may_skip: str = ""
+
+    def called(self, name: str) -> bool:
+        """Whether a person who says `name` means this budget, the group it came from or its test."""
+        return (
+            name == self.name
+            or name in self.group.split("\n")
+            or self.name.startswith((f"{name}::", f"{name}["))
+        )
+
+    def measuring(self, *, exact: bool) -> "Budget":
+        """The same budget with the limits on exact metrics only, or as it is."""
+        return (
+            replace(self, limits=tuple(one for one in self.limits if one.metric.exact))
+            if exact
+            else self
+        )
+
+
+class Point(NamedTuple):
+    """What one reading is of: a budget, the part of its target ("" is the whole) and a metric."""
+
+    budget: str
+    selector: str
+    metric: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A value, or why there is none, with its evidence.
+
+    `samples` holds the single readings of a sampled metric, `interval` the confidence interval of an
+    estimate, and `made_with` the tool that counted where another version may count otherwise.
+    """
+
+    value: float = 0.0
+    samples: tuple[float, ...] = ()
+    interval: tuple[float, float] | None = None
+    evidence: tuple[str, ...] = ()
+    made_with: str = ""
+    error: str = ""
+    skipped: bool = False
+    note: str = ""
+
+
+Readings = Mapping[Point, Reading]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What the baseline holds of one point under one key.
+
+    A sampled metric has no stored value: its entry only says that it exists, so that it can vanish.
+    """
+
+    unit: Unit
+    target: str
+    value: float | None = None
+    spread: tuple[float, float] | None = None
+    made_with: str = ""
+    better: Better = "lower"
+
+    @property
+    def low(self) -> float:
+        """The lowest value that is not news."""
+        return self.spread[0] if self.spread else self.value or 0.0
+
+    @property
+    def high(self) -> float:
+        """The highest value that is not news."""
+        return self.spread[1] if self.spread else self.value or 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The committed file: stored values by point and key, and the start of time comparisons."""
+
+    entries: Mapping[Point, Mapping[str, Stored]] = field(default_factory=dict)
+    time: str = ""
+    exists: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A regression that the team took on, with its reason and the day it ends."""
+
+    budget: str
+    limit: Limit
+    reason: str
+    until: str
+    where: Where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a run is asked for; the default is everything."""
+
+    names: tuple[str, ...] = ()
+    only: str = ""
+    exact: bool = False
+    config: Path = Path()
+    seed: int | None = None
+    """For the order of tests and the hash seed of processes, where several sessions are compared."""
+    watch: Callable[[str], object] = str
+    """Told what is being measured, for a progress line."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether completeness can be judged."""
+        return not self.names
+
+    def wants(self, budget: Budget) -> bool:
+        """Whether a budget is part of it."""
+        named = not self.names or any(budget.called(name) for name in self.names)
+        return named and self.only in ("", budget.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two things compared: a checkout with its interpreter."""
+
+    name: Literal["head", "base"]
+    folder: Path
+    python: str
+
+
+class Outcome(StrEnum):
+    """How one limit came out."""
+
+    PASS = "PASS"  # noqa: S105  # no password
+    FAIL = "FAIL"
+    UNSETTLED = "UNSETTLED"
+    NEW = "NEW"
+    VANISHED = "VANISHED"
+    ERROR = "ERROR"
+    SKIPPED = "SKIPPED"
+
+
+RED = frozenset({Outcome.FAIL, Outcome.VANISHED, Outcome.ERROR})
+GUARDED = frozenset({Outcome.PASS, Outcome.FAIL})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One limit judged: outcome, numbers, one sentence why, one next step."""
+
+    budget: str
+    target: str
+    limit: str
+    outcome: Outcome
+    metric: str = ""
+    unit: Unit = Unit.COUNT
+    selector: str = ""
+    measured: float | None = None
+    allowed: float | None = None
+    baseline: float | None = None
+    reason: str = ""
+    hint: str = ""
+    evidence: tuple[str, ...] = ()
+    where: Where = field(default=Where(""))
+    enforced: bool = True
+    note: str = ""
+
+    @property
+    def red(self) -> bool:
+        """Whether it stops a build."""
+        return self.enforced and self.outcome in RED
+
+
+@dataclass(frozen=True, slots=True)
+class LeftToCheck:
+    """A limit that this run cannot decide and `budgetguard check` can: it is listed, not guarded."""
+
+    budget: str
+    limit: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All verdicts of a run."""
+
+    verdicts: tuple[Verdict, ...]
+    left: tuple[LeftToCheck, ...] = ()
+    notes: tuple[str, ...] = ()
+    whole: bool = True
+    strict: bool = False
+    machine: str = ""
+    tool: str = ""
+    started: str = ""
+    duration_s: float = 0.0
+
+    @property
+    def guarded(self) -> int:
+        """How many limits were really decided and can stop a build."""
+        return sum(verdict.enforced and verdict.outcome in GUARDED for verdict in self.verdicts)
+
+    @property
+    def total(self) -> int:
+        """How many limits there are."""
+        return len(self.verdicts) + len(self.left)
+
+    @property
+    def exit_code(self) -> int:
+        """0 within budget, 1 over it, 4 not measured, 3 unsettled or new under `strict`."""
+        red = {verdict.outcome for verdict in self.verdicts if verdict.red}
+        if Outcome.FAIL in red:
+            return 1
+        if red or not self._measured:
+            return 4
+        return 3 if self.strict and self._open else 0
+
+    @property
+    def _measured(self) -> bool:
+        return bool(self.left) or any(v.outcome is not Outcome.SKIPPED for v in self.verdicts)
+
+    @property
+    def _open(self) -> bool:
+        undecided = (Outcome.UNSETTLED, Outcome.NEW)
+        return bool(self.left) or any(v.enforced and v.outcome in undecided for v in self.verdicts)

@@ -1,0 +1,104 @@
+"""The flow: config -> targets -> rounds -> verdicts -> report."""
+
+import datetime as dt
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from budgetguard import __version__
+from budgetguard.errors import UsageError
+from budgetguard.gate import machine
+from budgetguard.gate.baseline import read_baseline
+from budgetguard.gate.config import Config
+from budgetguard.gate.judge import Yardstick
+from budgetguard.gate.limits import nearest
+from budgetguard.gate.model import Baseline, Budget, Point, Reading, Readings, Report, Request, Side
+from budgetguard.gate.sampling import sample
+from budgetguard.gate.settle import Scope, settle
+from budgetguard.gate.targets import TARGETS, Job
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What `measure` found and read."""
+
+    budgets: tuple[Budget, ...]
+    readings: Readings
+
+
+def check(config: Config, request: Request, *, strict: bool = False) -> Report:
+    """Measure what `request` asks for and judge it. Raises `UsageError` for a name that nothing has."""
+    started, clock = dt.datetime.now(dt.UTC), time.perf_counter()
+    baseline = read_baseline(config.baseline_file)
+    measured = measure(config, request)
+    _check_names(request, measured.budgets, baseline)
+    settled = settle(
+        measured.budgets, measured.readings, yardstick(config, baseline), scope(request)
+    )
+    return Report(
+        verdicts=settled.verdicts,
+        left=settled.left,
+        notes=tuple(notes(baseline, measured.budgets, request)),
+        whole=request.whole,
+        strict=strict,
+        machine=machine.describe(),
+        tool=f"budgetguard {__version__}",
+        started=started.isoformat(timespec="seconds"),
+        duration_s=time.perf_counter() - clock,
+    )
+
+
+def measure(config: Config, request: Request) -> Measured:
+    """Read every budget that `request` wants, target by target."""
+    side = Side("head", config.folder, sys.executable)
+    request = replace(request, config=config.file)
+    budgets: dict[str, Budget] = {}
+    readings: dict[Point, Reading] = {}
+    for job in _jobs(config, request):
+        with job.start(side) as probe:
+            found = [budget.measuring(exact=request.exact) for budget in probe.budgets()]
+            readings |= sample(probe, found)
+            budgets |= {budget.name: budget for budget in found}
+    return Measured(tuple(budgets.values()), readings)
+
+
+def _jobs(config: Config, request: Request) -> Iterator[Job]:
+    for name, target in TARGETS.items():
+        if request.only not in ("", name):
+            continue
+        own = [budget for budget in config.budgets if budget.target == name]
+        wanted = own if name == "test" else [budget for budget in own if request.wants(budget)]
+        yield from target.plan(wanted, request, config.folder)
+
+
+def yardstick(config: Config, baseline: Baseline) -> Yardstick:
+    """What this configuration and baseline judge by, today and on this machine."""
+    return Yardstick(
+        entries=baseline.entries,
+        key=machine.key(),
+        accepted=config.accepted,
+        today=dt.datetime.now(dt.UTC).date(),
+    )
+
+
+def scope(request: Request) -> Scope:
+    """Whose completeness a run of this request can judge."""
+    targets = frozenset([request.only] if request.only else TARGETS)
+    return Scope(targets=targets, whole=request.whole, exact=request.exact)
+
+
+def notes(baseline: Baseline, budgets: Sequence[Budget], request: Request) -> Iterator[str]:
+    """What a person should know beside the verdicts."""
+    recorded = {point.budget for point in baseline.entries}
+    new = sorted(budget.name for budget in budgets if budget.limits and budget.name not in recorded)
+    if new and request.whole:
+        some = new[0] if len(new) == 1 else f"{len(new)} budgets"
+        yield f"not recorded yet, so that they cannot be missed: {some}; record: budgetguard baseline update"
+
+
+def _check_names(request: Request, budgets: Sequence[Budget], baseline: Baseline) -> None:
+    known = {budget.name for budget in budgets} | {point.budget for point in baseline.entries}
+    for name in request.names:
+        if not any(budget.called(name) for budget in budgets):
+            raise UsageError(f"no budget is called {name!r}{nearest(name, known)}")

@@ -1,0 +1,136 @@
+"""budgets + readings + baseline -> verdicts: what was judged, what is left, what vanished. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from budgetguard.gate.judge import Yardstick, judge
+from budgetguard.gate.limits import nearest, select
+from budgetguard.gate.model import (
+    Budget,
+    LeftToCheck,
+    Limit,
+    Outcome,
+    Point,
+    Reading,
+    Readings,
+    Stored,
+    Verdict,
+    Where,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose completeness a run can judge."""
+
+    targets: frozenset[str] = frozenset()
+    whole: bool = False
+    exact: bool = False
+    left_out: frozenset[str] = frozenset()
+    """Budgets that the run was told to leave out, and lists as such."""
+
+    def covers(self, point: Point, stored: Stored) -> bool:
+        """Whether a run of this scope must have measured what is stored."""
+        if not self.whole or stored.target not in self.targets or point.budget in self.left_out:
+            return False
+        return not (self.exact and stored.value is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The outcome of `settle`."""
+
+    verdicts: tuple[Verdict, ...]
+    left: tuple[LeftToCheck, ...]
+
+
+LEFT_REASON = (
+    "a relative limit on a sampled metric is settled side by side with the base, not by one reading"
+)
+
+
+def settle(budgets: Sequence[Budget], readings: Readings, by: Yardstick, scope: Scope) -> Settled:
+    """Judge every limit of `budgets`, then what the baseline holds and nobody measured."""
+    verdicts: list[Verdict] = []
+    left: list[LeftToCheck] = []
+    seen: set[Point] = set()
+    for budget in budgets:
+        whole = readings.get(Point(budget.name, "", ""))
+        if whole is not None:
+            verdicts.append(_unmeasured(budget, whole))
+            seen |= {
+                Point(budget.name, limit.selector, limit.metric.name) for limit in budget.limits
+            }
+            continue
+        for limit in budget.limits:
+            if limit.bound.relative and not limit.metric.exact:
+                left.append(LeftToCheck(budget.name, limit.text, LEFT_REASON))
+                seen.add(Point(budget.name, limit.selector, limit.metric.name))
+                continue
+            verdicts += _judged(budget, limit, readings, by)
+    seen |= {Point(verdict.budget, verdict.selector, verdict.metric) for verdict in verdicts}
+    unmeasured = {verdict.budget for verdict in verdicts if not verdict.metric}
+    verdicts += _vanished(by, scope, seen, unmeasured)
+    return Settled(tuple(verdicts), tuple(left))
+
+
+def _unmeasured(budget: Budget, reading: Reading) -> Verdict:
+    skipped = reading.skipped and bool(budget.may_skip)
+    return Verdict(
+        budget=budget.name,
+        target=budget.target,
+        limit=budget.limits[0].text if len(budget.limits) == 1 else "",
+        outcome=Outcome.SKIPPED if skipped else Outcome.ERROR,
+        reason=budget.may_skip if skipped else reading.error,
+        evidence=reading.evidence,
+        hint="allow it with may_skip and a reason, or let it run"
+        if reading.skipped and not skipped
+        else reading.note,
+        where=budget.where,
+        enforced=budget.enforce,
+    )
+
+
+def _judged(budget: Budget, limit: Limit, readings: Readings, by: Yardstick) -> Iterator[Verdict]:
+    metric = limit.metric.name
+    parts = {
+        point.selector
+        for point in readings
+        if (point.budget, point.metric) == (budget.name, metric)
+    }
+    selectors = select(limit.selector, parts)
+    for selector in selectors:
+        yield judge(budget, limit, selector, readings.get(Point(budget.name, selector, metric)), by)
+    if not selectors:
+        whole = readings.get(Point(budget.name, "", metric))
+        why = whole if whole and whole.error else Reading(error=_no_match(limit, parts))
+        yield judge(budget, limit, limit.selector, why, by)
+
+
+def _no_match(limit: Limit, parts: set[str]) -> str:
+    known = sorted(parts - {""})
+    shown = ", ".join(known[:5]) + (f" and {len(known) - 5} more" if len(known) > 5 else "")
+    close = nearest(limit.selector, known) if known else ""
+    return f"{limit.selector!r} matches no part of the target; it has {shown or 'none'}{close}"
+
+
+def _vanished(
+    by: Yardstick, scope: Scope, seen: set[Point], unmeasured: set[str]
+) -> Iterator[Verdict]:
+    for point, values in sorted(by.entries.items()):
+        stored = next(iter(values.values()))
+        if point in seen or point.budget in unmeasured or not scope.covers(point, stored):
+            continue
+        yield Verdict(
+            budget=point.budget,
+            target=stored.target,
+            limit="",
+            outcome=Outcome.VANISHED,
+            metric=point.metric,
+            unit=stored.unit,
+            selector=point.selector,
+            baseline=stored.value,
+            reason="in the baseline, but this run did not measure it",
+            hint="bring the test, file or limit back; if it is gone on purpose: budgetguard baseline update",
+            where=Where(""),
+        )

@@ -1,0 +1,201 @@
+"""Target `test`: pytest items. All are one job, one child pytest that measures and tells (`wire.py`)."""
+
+import os
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from budgetguard import process
+from budgetguard.errors import ConfigError
+from budgetguard.gate.items import TestOptions
+from budgetguard.gate.limits import check_numbers
+from budgetguard.gate.meters import METRICS
+from budgetguard.gate.model import Budget, Metric, Point, Reading, Readings, Request, Side, Where
+from budgetguard.gate.section import Section
+from budgetguard.gate.wire import messages, to_budget, to_reading
+
+__all__ = ["METRICS", "NAME", "OPTIONS", "metrics", "parse", "plan"]
+
+NAME = "test"
+OPTIONS = frozenset({"numbers"})
+SESSION_TIMEOUT_S = 3600.0
+"""A session that takes longer than this is ended; its budgets are ERROR."""
+_KEPT_LINES = 12
+_NOT_OURS = frozenset({"node_modules", "site-packages", "__pycache__", "build", "dist"})
+
+
+def parse(section: Section) -> TestOptions:
+    """Which tests are meant, and the numbers they report."""
+    return TestOptions(select=section.text(NAME), numbers=section.mapping("numbers"))
+
+
+def metrics(options: object) -> Mapping[str, Metric]:
+    """All test metrics and the declared numbers."""
+    return check_numbers(options.numbers, METRICS) if isinstance(options, TestOptions) else METRICS
+
+
+def plan(budgets: Sequence[Budget], request: Request, folder: Path) -> Sequence["Session"]:
+    """One session, where the configuration has groups or any file could hold a marker."""
+    names = tuple(name for name in request.names if "::" in name or ".py" in name)
+    groups = tuple(
+        budget for budget in budgets if not request.names or budget.name in request.names
+    )
+    if request.names and not names and not groups:
+        return []
+    return [Session(budgets=groups, request=request)] if groups or _mentions_budget(folder) else []
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One child pytest from the configuration's folder."""
+
+    budgets: Sequence[Budget]
+    request: Request
+
+    @contextmanager
+    def start(self, side: Side) -> Iterator["Told"]:
+        """Run it to its end, then hand on what it told."""
+        with tempfile.TemporaryDirectory(prefix="budgetguard-") as folder:
+            wire = Path(folder) / "wire.jsonl"
+            finished = process.run(
+                [side.python, "-m", "pytest", *self._arguments(wire)],
+                cwd=side.folder,
+                env=self._environment(),
+                timeout_s=SESSION_TIMEOUT_S,
+                on_line=self._progress,
+            )
+            yield _told(list(messages(wire)), finished, self.budgets)
+
+    def _progress(self, line: bytes) -> None:
+        self.request.watch(line.decode(errors="replace"))
+
+    def _arguments(self, wire: Path) -> list[str]:
+        request = self.request
+        arguments = [*(name for name in request.names if "::" in name or ".py" in name)]
+        arguments += [f"--budget-wire={wire}", f"--budget-config={request.config}", "-v"]
+        arguments += [
+            "-m",
+            "",
+            "-k",
+            "",
+            "-p",
+            "no:randomly",
+            "--maxfail=0",
+            "-o",
+            "console_output_style=classic",
+        ]
+        arguments += [f"--budget-name={name}" for name in request.names]
+        arguments += ["--budget-exact"] if request.exact else []
+        arguments += [f"--budget-seed={request.seed}"] if request.seed is not None else []
+        return arguments
+
+    def _environment(self) -> dict[str, str]:
+        environment = {
+            name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"
+        }
+        if self.request.seed is not None:
+            environment["PYTHONHASHSEED"] = str(self.request.seed)
+        return environment
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a session told; a further reading would be a further session, so there is none."""
+
+    found: tuple[Budget, ...]
+    readings: Readings
+    rounds: list[int]
+
+    def budgets(self) -> Sequence[Budget]:
+        """The budgets of the tests that were collected, and stand-ins for what could not be."""
+        return self.found
+
+    def round(self, wanted: Collection[Budget]) -> Readings:
+        """All readings at the first call; the session took as many as the limits need."""
+        del wanted
+        self.rounds.append(1)
+        return self.readings if len(self.rounds) == 1 else {}
+
+
+def _told(
+    told: Sequence[Mapping[str, Any]], finished: process.Finished, groups: Sequence[Budget]
+) -> Told:
+    found: dict[str, Budget] = {}
+    readings: dict[Point, Reading] = {}
+    for message in told:
+        match message["kind"]:
+            case "budget":
+                budget = to_budget(message, METRICS)
+                found[budget.name] = budget
+            case "reading":
+                point, reading = to_reading(message)
+                readings[point] = reading
+            case "usage":
+                raise ConfigError([str(problem) for problem in message["problems"]])
+    kinds = {message["kind"] for message in told}
+    if "end" not in kinds:
+        name = "pytest"
+        found[name] = _stand_in(name)
+        readings[Point(name, "", "")] = _broken(kinds, finished)
+    else:
+        for group in _without_tests(groups, found):
+            found[group.name] = group
+            readings[Point(group.name, "", "")] = Reading(
+                error=f"no test matches {_selects(group)!r}"
+            )
+    return Told(tuple(found.values()), readings, [])
+
+
+def _without_tests(groups: Sequence[Budget], found: Mapping[str, Budget]) -> list[Budget]:
+    covered = {name for budget in found.values() for name in budget.group.split("\n")}
+    return [group for group in groups if group.name not in covered]
+
+
+def _selects(group: Budget) -> str:
+    return group.options.select if isinstance(group.options, TestOptions) else group.name
+
+
+def _broken(kinds: Collection[object], finished: process.Finished) -> Reading:
+    if finished.timed_out:
+        why = f"the session was ended after {SESSION_TIMEOUT_S:.0f} s"
+    elif "hello" in kinds:
+        why = (
+            f"the session ended half-way, exit code {finished.exit_code}: a test ended the process"
+        )
+    else:
+        why = f"pytest ran without budgetguard, exit code {finished.exit_code}; find what turns it off"
+    lines = (finished.stdout + finished.stderr).strip().splitlines()[-_KEPT_LINES:]
+    return Reading(error=why, evidence=tuple(lines))
+
+
+def _stand_in(name: str) -> Budget:
+    return Budget(name=name, target=NAME, limits=(), where=Where(""))
+
+
+def _mentions_budget(folder: Path) -> bool:
+    """Whether any Python file could hold a marker or fixture of ours: its text has the word."""
+    for current, folders, files in os.walk(folder):
+        here = Path(current)
+        if here != folder and (here / "budgetguard.yml").is_file():
+            folders.clear()
+            continue
+        folders[:] = [
+            name
+            for name in folders
+            if name not in _NOT_OURS
+            and not name.startswith(".")
+            and not (here / name / "pyvenv.cfg").exists()
+        ]
+        if any(name.endswith(".py") and _holds_word(here / name) for name in files):
+            return True
+    return False
+
+
+def _holds_word(file: Path) -> bool:
+    try:
+        return b"budget" in file.read_bytes()
+    except OSError:
+        return False

@@ -1,0 +1,96 @@
+"""What a measuring pytest tells the command that started it: one JSON object a line, appended to a file.
+
+A file and not a pipe, so that a test that closes every descriptor, forks or prints cannot break it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from budgetguard.errors import MeasureError
+from budgetguard.gate.limits import LimitError, check_numbers, parse_limit
+from budgetguard.gate.model import Budget, Metric, Point, Reading, Where
+
+
+class Wire:
+    """The writing end; every message is on disk when `send` returns."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def send(self, kind: str, **content: object) -> None:
+        """Append one message in one write."""
+        line = json.dumps({"kind": kind, **content}) + "\n"
+        with self._file.open("ab", buffering=0) as stream:
+            stream.write(line.encode())
+
+    def send_budget(self, budget: Budget, numbers: Mapping[str, str]) -> None:
+        """Tell that a test with a budget was found."""
+        self.send("budget", **budget_message(budget, numbers))
+
+    def send_reading(self, point: Point, reading: Reading) -> None:
+        """Tell one reading."""
+        self.send("reading", point=list(point), reading=asdict(reading))
+
+
+def budget_message(budget: Budget, numbers: Mapping[str, str]) -> dict[str, object]:
+    """A budget as plain data; its limits are read again from their text."""
+    return {
+        "name": budget.name,
+        "group": budget.group,
+        "limits": [limit.text for limit in budget.limits],
+        "numbers": dict(numbers),
+        "where": [budget.where.file, budget.where.line, budget.where.key],
+        "enforce": budget.enforce,
+        "may_skip": budget.may_skip,
+    }
+
+
+def messages(file: Path) -> Iterator[dict[str, Any]]:
+    """The messages of a file that is complete or was cut off; a broken last line is left out."""
+    try:
+        lines = file.read_bytes().splitlines()
+    except FileNotFoundError:
+        return
+    for line in lines:
+        try:
+            message = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(message, dict):
+            yield message
+
+
+def to_budget(message: Mapping[str, Any], known: Mapping[str, Metric]) -> Budget:
+    """The budget that `send_budget` told."""
+    try:
+        metrics = check_numbers(message["numbers"], known)
+        return Budget(
+            name=message["name"],
+            target="test",
+            limits=tuple(parse_limit(text, metrics) for text in message["limits"]),
+            where=Where(*message["where"]),
+            group=message["group"],
+            enforce=message["enforce"],
+            may_skip=message["may_skip"],
+        )
+    except (KeyError, TypeError, LimitError) as error:
+        raise MeasureError(
+            f"the measuring pytest sent a budget that cannot be read: {error}"
+        ) from error
+
+
+def to_reading(message: Mapping[str, Any]) -> tuple[Point, Reading]:
+    """The reading that `send_reading` told."""
+    try:
+        fields = dict(message["reading"])
+        for name in ("samples", "evidence"):
+            fields[name] = tuple(fields[name])
+        fields["interval"] = tuple(fields["interval"]) if fields["interval"] else None
+        return Point(*message["point"]), Reading(**fields)
+    except (KeyError, TypeError) as error:
+        raise MeasureError(
+            f"the measuring pytest sent a reading that cannot be read: {error}"
+        ) from error
