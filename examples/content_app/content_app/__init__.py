@@ -1,0 +1,1 @@
+"""A content-generation site: users own projects, projects grow articles."""
