@@ -29,13 +29,13 @@ import weakref
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import thread as pools
 from dataclasses import dataclass
-from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, Self
 
 import psutil
 
 from budgetguard.errors import UsageError
+from budgetguard.paths import shown
 
 KINDS = ("threads", "fds", "sockets", "tasks", "children")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.002, 0.032
@@ -232,10 +232,7 @@ def _describe_thread(thread: threading.Thread) -> str:
 def _at(code: CodeType | None, line: int | None = None) -> str:
     if code is None:
         return ""
-    path = Path(code.co_filename)
-    if path.is_relative_to(Path.cwd()):
-        path = path.relative_to(Path.cwd())
-    return f" at {path}:{line or code.co_firstlineno}"
+    return f" at {shown(code.co_filename)}:{line or code.co_firstlineno}"
 
 
 # --- files and sockets --------------------------------------------------------------------------

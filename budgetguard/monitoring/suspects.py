@@ -7,6 +7,8 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+from budgetguard.paths import shown
+
 _LIBRARY = tuple({f"{sysconfig.get_path(name)}/" for name in ("stdlib", "purelib", "platlib")})
 _FRAMES = 12
 _OWN = f"{Path(__file__).parent}/"
@@ -72,10 +74,5 @@ def ranked(
     top = sorted(foreign, key=lambda place: -foreign[place])[:3]
     worth = [place for place in top if foreign[place] >= max(1.0, floor)]
     return tuple(
-        f"{_shown(file)}:{line}  +{foreign[file, line]:.0f} B per call" for file, line in worth
+        f"{shown(file)}:{line}  +{foreign[file, line]:.0f} B per call" for file, line in worth
     )
-
-
-def _shown(file: str) -> str:
-    path = Path(file)
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

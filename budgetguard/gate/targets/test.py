@@ -13,6 +13,7 @@ from budgetguard.errors import ConfigError
 from budgetguard.gate.items import TestOptions
 from budgetguard.gate.limits import check_numbers
 from budgetguard.gate.meters import METRICS
+from budgetguard.gate.meters.memory import SCRATCH
 from budgetguard.gate.model import Budget, Metric, Point, Reading, Readings, Request, Side, Where
 from budgetguard.gate.section import Section
 from budgetguard.gate.wire import messages, to_budget, to_reading
@@ -63,7 +64,7 @@ class Session:
             finished = process.run(
                 [side.python, "-m", "pytest", *self._arguments(wire)],
                 cwd=side.folder,
-                env=self._environment(),
+                env=self._environment(folder),
                 timeout_s=SESSION_TIMEOUT_S,
                 on_line=self._progress,
             )
@@ -92,10 +93,11 @@ class Session:
         arguments += [f"--budget-seed={request.seed}"] if request.seed is not None else []
         return arguments
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, scratch: str) -> dict[str, str]:
         environment = {
             name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"
         }
+        environment[SCRATCH] = scratch
         if self.request.seed is not None:
             environment["PYTHONHASHSEED"] = str(self.request.seed)
         return environment

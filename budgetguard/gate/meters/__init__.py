@@ -1,0 +1,40 @@
+"""The meters of test bodies in one static table; a new one is a module, a row and its test."""
+
+from collections.abc import Mapping
+
+from budgetguard.gate.meters import clock, http, memory, queries, resources
+from budgetguard.gate.meters.base import Meter
+from budgetguard.gate.model import Metric, Rule
+from budgetguard.units import Unit
+
+__all__ = ["COUNTERS", "LEAKED", "METERS", "METRICS", "meter_of"]
+
+METERS: dict[str, Meter] = {
+    "clock": clock,
+    "memory": memory,
+    "queries": queries,
+    "http": http,
+    "resources": resources,
+}
+COUNTERS = ("queries", "http", "resources")
+"""Read together in the item's own run; every other meter needs a pass of its own."""
+
+LEAKED = Metric(
+    name="leaked",
+    unit=Unit.BYTES,
+    about="memory that a call keeps for good, per call",
+    exact=False,
+    rule=Rule.INTERVAL,
+    relative=False,
+)
+"""No meter of one call: it takes many calls to tell a leak from a cache (`monitoring/leaks.py`)."""
+
+METRICS: Mapping[str, Metric] = {
+    name: metric for meter in METERS.values() for name, metric in meter.METRICS.items()
+} | {LEAKED.name: LEAKED}
+"""Every metric of a test, by name."""
+
+
+def meter_of(metric: str) -> str | None:
+    """The name of the meter that reads a metric; None where no meter does."""
+    return next((name for name, meter in METERS.items() if metric in meter.METRICS), None)

@@ -1,0 +1,23 @@
+"""Fixtures that several rooms' tests share."""
+
+import contextlib
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_spec = importlib.util.spec_from_file_location("servers", Path(__file__).with_name("servers.py"))
+servers = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(servers)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a running PostgreSQL, one server per process of the test run."""
+    with contextlib.ExitStack() as stack:
+        try:
+            url = stack.enter_context(servers.postgres())
+        except servers.NoServerError as reason:
+            pytest.skip(str(reason))
+        yield url
