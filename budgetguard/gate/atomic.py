@@ -2,9 +2,11 @@
 
 import errno
 import os
-import tempfile
+import secrets
 from contextlib import suppress
 from pathlib import Path
+
+_HANDLES = Path("/proc/self/fd")
 
 
 def replace_text(file: Path, content: str) -> None:
@@ -18,18 +20,33 @@ def replace_text(file: Path, content: str) -> None:
     if exists and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, "it is read-only; make it writable", str(file))
     mode = target.stat().st_mode & 0o777 if exists else 0o666 & ~_umask()
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")
-    temporary = Path(name)
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.new")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with os.fdopen(_begin(temporary), "wb") as stream:
             stream.write(content.encode("utf-8", "backslashreplace"))
             stream.flush()
+            os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
-        temporary.chmod(mode)
+            _name(stream.fileno(), temporary)
         temporary.replace(target)
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def _begin(temporary: Path) -> int:
+    """Open a new file, without a name where the system can: a killed process then leaves nothing."""
+    unnamed = getattr(os, "O_TMPFILE", 0)
+    if unnamed and _HANDLES.is_dir():
+        with suppress(OSError):  # not every file system has it
+            return os.open(temporary.parent, unnamed | os.O_WRONLY, 0o600)
+    return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+
+def _name(handle: int, temporary: Path) -> None:
+    if not temporary.exists():
+        # any `src_dir_fd` makes Python call linkat, which can follow the link to the open file
+        os.link(_HANDLES / str(handle), temporary, src_dir_fd=handle, follow_symlinks=True)
 
 
 def _umask() -> int:

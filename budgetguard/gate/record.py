@@ -6,17 +6,16 @@ to the digit gets its spread. A bundle's bytes do not depend on a process and ar
 
 import datetime as dt
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median_low
 
-from budgetguard.errors import UsageError
 from budgetguard.gate import machine
 from budgetguard.gate.changes import Change, compare
 from budgetguard.gate.config import Config
-from budgetguard.gate.limits import nearest, select
+from budgetguard.gate.limits import select
 from budgetguard.gate.model import Baseline, Budget, Limit, Point, Reading, Request, Stored, Where
-from budgetguard.gate.run import Measured, measure
+from budgetguard.gate.run import Measured, check_names, measure
 
 SEEDS = (1, 2, 3)
 _READ_ONCE = frozenset({"bundle"})
@@ -55,13 +54,49 @@ def record(config: Config, request: Request, old: Baseline) -> Recorded:
     Raises `UsageError` for a name that neither a budget nor the old baseline has.
     """
     sessions = _sessions(config, request)
-    _check_names(request, sessions[0].budgets, old)
+    stored = [_stand_in(point.budget) for point in old.entries]
+    check_names(request, [*sessions[0].budgets, *config.budgets, *stored])
     fresh, kept = _read(sessions)
     stays = _Stays(request, sessions[0].budgets, kept)
     entries = {point: values for point, values in old.entries.items() if stays.keeps(point, values)}
     entries |= {point: {key: stored} for point, (key, stored) in fresh.items()}
     baseline = Baseline(entries, old.time or _now())
     return Recorded(baseline, compare(old, baseline), tuple(kept.values()), len(fresh))
+
+
+def record_session(
+    old: Baseline, measured: Measured, *, target: str, whole: bool, left: Collection[str] = ()
+) -> Recorded:
+    """Put what one session of a target read into `old`; a whole one drops what it did not find.
+
+    `left` are budgets that the session did not measure on purpose. One session cannot tell what does
+    not repeat: a stored value stays while the new one lies inside its spread.
+    """
+    fresh, kept = _read([measured])
+    found = {budget.name for budget in measured.budgets}
+
+    def stays(point: Point, values: Mapping[str, Stored]) -> bool:
+        if (point.budget, "") in kept or (point.budget, point.metric) in kept:
+            return True
+        if point.budget in found:
+            return False
+        return not whole or point.budget in left or next(iter(values.values())).target != target
+
+    entries = {point: values for point, values in old.entries.items() if stays(point, values)}
+    for point, (key, stored) in fresh.items():
+        before = old.entries.get(point, {}).get(key)
+        entries[point] = {key: before if before and _within_spread(stored, before) else stored}
+    baseline = Baseline(entries, old.time or _now())
+    return Recorded(baseline, compare(old, baseline), tuple(kept.values()), len(fresh))
+
+
+def _within_spread(new: Stored, old: Stored) -> bool:
+    return (
+        old.spread is not None
+        and new.value is not None
+        and (new.unit, new.made_with) == (old.unit, old.made_with)
+        and old.low <= new.value <= old.high
+    )
 
 
 def _sessions(config: Config, request: Request) -> list[Measured]:
@@ -178,18 +213,11 @@ class _Stays:
 
 
 def _called(budget: str, names: Sequence[str]) -> bool:
-    stand_in = Budget(name=budget, target="", limits=(), where=Where(""))
-    return any(stand_in.called(name) for name in names)
+    return any(_stand_in(budget).called(name) for name in names)
 
 
-def _check_names(request: Request, budgets: Sequence[Budget], old: Baseline) -> None:
-    stored = {point.budget for point in old.entries}
-    for name in request.names:
-        if any(budget.called(name) for budget in budgets):
-            continue
-        if not any(_called(budget, [name]) for budget in stored):
-            known = {*stored, *(budget.name for budget in budgets)}
-            raise UsageError(f"no budget is called {name!r}{nearest(name, known)}")
+def _stand_in(name: str) -> Budget:
+    return Budget(name=name, target="", limits=(), where=Where(""))
 
 
 def _now() -> str:

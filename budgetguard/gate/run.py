@@ -32,7 +32,7 @@ def check(config: Config, request: Request, *, strict: bool = False) -> Report:
     started, clock = dt.datetime.now(dt.UTC), time.perf_counter()
     baseline = read_baseline(config.baseline_file)
     measured = measure(config, request)
-    _check_names(request, measured.budgets, baseline)
+    check_names(request, [*measured.budgets, *config.budgets])
     settled = settle(
         measured.budgets, measured.readings, yardstick(config, baseline), scope(request)
     )
@@ -94,11 +94,12 @@ def notes(baseline: Baseline, budgets: Sequence[Budget], request: Request) -> It
     new = sorted(budget.name for budget in budgets if budget.limits and budget.name not in recorded)
     if new and request.whole:
         some = new[0] if len(new) == 1 else f"{len(new)} budgets"
-        yield f"not recorded yet, so that they cannot be missed: {some}; record: budgetguard baseline update"
+        yield f"not recorded yet, so nobody would miss it: {some}; record: budgetguard baseline update"
 
 
-def _check_names(request: Request, budgets: Sequence[Budget], baseline: Baseline) -> None:
-    known = {budget.name for budget in budgets} | {point.budget for point in baseline.entries}
+def check_names(request: Request, budgets: Sequence[Budget]) -> None:
+    """Raise `UsageError` for a name that no budget is called."""
     for name in request.names:
         if not any(budget.called(name) for budget in budgets):
+            known = {budget.name for budget in budgets}
             raise UsageError(f"no budget is called {name!r}{nearest(name, known)}")

@@ -1,0 +1,113 @@
+"""The command `budgetguard`. A subcommand is one module and one row of `COMMANDS`.
+
+A module is imported when its command is called, so that `--help` and completion stay fast.
+
+Exit codes: 0 within budget · 1 over budget · 2 configuration, usage or an unreadable baseline ·
+3 unsettled or new under --strict · 4 vanished, not measured or no verdict, which is also the code
+of an error inside budgetguard itself · 130 interrupted.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+
+import click
+
+from budgetguard import __version__
+from budgetguard.errors import BudgetguardError
+
+COMMANDS: Mapping[str, str] = {
+    "init": "Write a first budgetguard.yml that fits this project.",
+    "check": "Measure every budget and judge it.",
+    "explain": "Measure one budget and tell how its verdicts came about.",
+    "baseline": "Record, show, compare and merge the committed values.",
+}
+"""The subcommands and what `--help` says of each; its module and its function bear its name."""
+
+INTERNAL_ERROR = 4
+INTERRUPTED = 130
+
+
+_BUDGETGUARD_EPILOG = """\
+\b
+A first time:
+  budgetguard init
+  budgetguard check
+  budgetguard baseline update
+"""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"budgetguard.cli.{cmd_name}"), cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            from budgetguard.gate.limits import nearest
+
+            raise click.UsageError(f"no command {name!r}{nearest(name, COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_BUDGETGUARD_EPILOG,
+)
+@click.version_option(
+    __version__, package_name="pytest-budgetguard", message="budgetguard %(version)s"
+)
+def budgetguard() -> None:
+    """Keep performance budgets: bundle size, latency, memory and queries."""
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; errors of a user come without a traceback."""
+    try:
+        code = budgetguard.main(list(arguments), prog_name="budgetguard", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _complain("interrupted")
+        return INTERRUPTED
+    except BudgetguardError as error:
+        _complain("\n       ".join(f"error: {error}".splitlines()))
+        return error.exit_code
+    except Exception:  # noqa: BLE001  # the last resort of a program
+        import traceback  # a good tenth of what `--help` takes
+
+        _complain(traceback.format_exc().rstrip())
+        _complain(
+            "error: this is a bug in budgetguard, not in your project; nothing was judged. "
+            "Please report it with the lines above."
+        )
+        return INTERNAL_ERROR
+    return code if isinstance(code, int) else 0
+
+
+def _complain(text: str) -> None:
+    from budgetguard.cli.screen import put
+
+    put(f"{text}\n", sys.stderr)

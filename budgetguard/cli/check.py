@@ -1,0 +1,87 @@
+"""`budgetguard check`: the gate."""
+
+from pathlib import Path
+
+import click
+
+from budgetguard.cli.project import configuration, watched
+from budgetguard.cli.screen import say, style, width
+from budgetguard.errors import UsageError
+from budgetguard.gate.atomic import replace_text
+from budgetguard.gate.model import Report, Request
+from budgetguard.gate.report import FORMATS, renderer_of, terminal
+from budgetguard.gate.run import check as run_check
+from budgetguard.gate.targets import TARGETS
+
+_CHECK_EPILOG = """\
+\b
+Examples:
+  budgetguard check
+  budgetguard check app-bundle --report budget.md --report budget.json
+  budgetguard check --exact --only test
+
+\b
+Exit codes:
+  0    within budget
+  1    over budget
+  2    configuration, usage, or a baseline that cannot be read
+  3    unsettled or new, under --strict
+  4    vanished, not measured, or no verdict at all
+  130  interrupted
+"""
+
+
+@click.command(epilog=_CHECK_EPILOG)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--config", "file", type=click.Path(path_type=Path), help="The configuration to use.")
+@click.option("--only", type=click.Choice(sorted(TARGETS)), help="Only budgets of this target.")
+@click.option("--exact", is_flag=True, help="Only exact metrics: no timing.")
+@click.option("--strict", is_flag=True, help="UNSETTLED, NEW and left to check are red too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else.")
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"Write a report; the suffix says which: {' '.join(sorted(FORMATS))}. Repeatable.",
+)
+def check(
+    names: tuple[str, ...],
+    file: Path | None,
+    only: str | None,
+    exact: bool,
+    strict: bool,
+    as_json: bool,
+    reports: tuple[Path, ...],
+) -> int:
+    """Measure every budget and judge it.
+
+    NAME is a budget, a group of tests or a test; without one it is everything, and what the
+    baseline holds but nobody measured is VANISHED.
+    """
+    for target in reports:
+        renderer_of(target)
+    config = configuration(file)
+    report = watched(
+        lambda watch: run_check(
+            config,
+            Request(names=names, only=only or "", exact=exact, watch=watch),
+            strict=strict,
+        )
+    )
+    for target in reports:
+        write(target, report)
+    if as_json:
+        say(FORMATS[".json"](report).rstrip())
+    else:
+        say(terminal.render(report, style=style, width=width()).rstrip())
+    return report.exit_code
+
+
+def write(file: Path, report: Report) -> None:
+    """Write one report whole; raises `UsageError` where that is not possible."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(file, renderer_of(file)(report))
+    except OSError as error:
+        raise UsageError(f"--report {file}: cannot be written: {error.strerror}") from None

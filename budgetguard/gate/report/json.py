@@ -1,0 +1,49 @@
+"""A report for programs: every field of every verdict, numbers in canonical units.
+
+Bytes, seconds, ratio (0.05 is 5 %), count and per second. Fields may be added under one `schema`;
+none changes its meaning.
+"""
+
+import json
+import math
+from collections import Counter
+from dataclasses import asdict
+
+from budgetguard.gate.model import Outcome, Report, Verdict
+
+SCHEMA = 1
+
+
+def render(report: Report) -> str:
+    """The JSON text, pure ASCII, so that no name can break its encoding."""
+    outcomes = Counter(verdict.outcome for verdict in report.verdicts)
+    document = {
+        "schema": SCHEMA,
+        "tool": report.tool,
+        "machine": report.machine,
+        "started": report.started,
+        "duration_s": report.duration_s,
+        "whole": report.whole,
+        "strict": report.strict,
+        "exit_code": report.exit_code,
+        "summary": {
+            "limits": report.total,
+            "guarded": report.guarded,
+            "red": sum(verdict.red for verdict in report.verdicts),
+            "left": len(report.left),
+            "outcomes": {str(outcome): outcomes[outcome] for outcome in Outcome},
+        },
+        "verdicts": [_verdict(verdict) for verdict in report.verdicts],
+        "left": [asdict(left) for left in report.left],
+        "notes": list(report.notes),
+    }
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def _verdict(verdict: Verdict) -> dict[str, object]:
+    fields: dict[str, object] = asdict(verdict)
+    for name in ("measured", "allowed", "baseline"):
+        value = fields[name]
+        if isinstance(value, float) and not math.isfinite(value):
+            fields[name] = None
+    return {**fields, "red": verdict.red}

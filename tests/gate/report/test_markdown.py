@@ -1,0 +1,118 @@
+"""The report for a pull request."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from budgetguard.gate.model import LeftToCheck, Outcome, Report, Verdict, Where
+from budgetguard.gate.report import markdown
+from budgetguard.units import Unit
+
+
+def verdict(outcome=Outcome.FAIL, **fields):
+    known = {
+        "budget": "app",
+        "target": "bundle",
+        "limit": "gzip <= 150 kB",
+        "metric": "gzip",
+        "unit": Unit.BYTES,
+        "measured": 154_300,
+        "allowed": 150_000,
+        "reason": "154.3 kB is over 150 kB",
+        "where": Where("budgetguard.yml", 4, "budgets.app"),
+    }
+    return Verdict(outcome=outcome, **{**known, **fields})
+
+
+def test_worst_first():
+    """The first row is the worst; what passed is folded away."""
+    text = markdown.render(
+        Report(
+            verdicts=(
+                verdict(Outcome.PASS, budget="good"),
+                verdict(Outcome.NEW),
+                verdict(budget="bad"),
+            )
+        )
+    )
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "budget |" not in line]
+
+    assert "bad" in rows[0]
+    assert "154 kB | 150 kB" in rows[0].replace("\u00a0", " ")
+    assert text.index("<summary>1 within budget") < text.index("good")
+
+
+HOSTILE = (
+    "<img src=x> | `a` @org/team #99 [x](http://evil.example) www.evil.example **b** $x$ \n\n# H"
+)
+
+
+@pytest.mark.parametrize("field", ["budget", "limit", "reason", "hint", "note", "selector"])
+def test_outside_text_is_inert(field):
+    """No text from outside can break the table, mention, refer, link or embed."""
+    text = markdown.render(Report(verdicts=(verdict(**{field: HOSTILE}),)))
+
+    _check_inert(text)
+
+
+def test_outside_text_in_lists_is_inert():
+    """Evidence, notes, places and what is left are escaped as well."""
+    text = markdown.render(
+        Report(
+            verdicts=(verdict(evidence=(HOSTILE,), where=Where(HOSTILE)),),
+            left=(LeftToCheck(HOSTILE, HOSTILE, HOSTILE),),
+            notes=(HOSTILE,),
+            machine=HOSTILE,
+        )
+    )
+
+    _check_inert(text)
+
+
+def _check_inert(text):
+    for alive in ("<img", "`", "@org", "#99", "](", "http://", "www.e", "**", "$x", "\n# H"):
+        assert alive not in text
+    head = next(line for line in text.splitlines() if line.startswith("|---"))
+    for line in text.splitlines():
+        if line.startswith("|"):
+            assert line.count("|") == head.count("|")
+
+
+@given(st.text(max_size=200))
+def test_any_text_keeps_the_table_whole(name):
+    """Whatever a name holds, each row is one line of seven cells and can be encoded."""
+    text = markdown.render(Report(verdicts=(verdict(budget=name, limit=name, reason=name),)))
+
+    rows = [line for line in text.split("\n") if line.startswith("|")]
+    assert len(rows) == 3
+    assert all(row.count("|") == 8 for row in rows)
+    text.encode()
+
+
+@pytest.mark.parametrize("number", [400, 3000])
+def test_long_report_is_cut_whole(number):
+    """At most 65 536 characters, every block closed, and a line that says how much is missing."""
+    verdicts = tuple(verdict(budget=f"tests/test_{n}.py::test" + "<" * 60) for n in range(number))
+    text = markdown.render(Report(verdicts=verdicts, notes=("n" * 5000,) * 50))
+
+    assert len(text) <= markdown.LARGEST
+    assert text.count("<details>") == text.count("</details>")
+    assert re.search(r"Cut here: .*[0-9]+ more", text)
+
+
+def test_many_green_rows_are_cut_inside_their_fold():
+    """The fold of what passed is closed however many rows there are."""
+    text = markdown.render(
+        Report(verdicts=tuple(verdict(Outcome.PASS, budget=f"b{n}") for n in range(5000)))
+    )
+
+    assert len(text) <= markdown.LARGEST
+    assert text.count("<details>") == text.count("</details>") == 1
+    assert "more rows" in text
+
+
+def test_nothing_measured():
+    """An empty run is not mistaken for a green one."""
+    assert "measured nothing" in markdown.render(Report(verdicts=()))
