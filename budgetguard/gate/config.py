@@ -1,12 +1,13 @@
 """budgetguard.yml or [tool.budgetguard] -> `Config`; all errors at once, with their place."""
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from budgetguard.errors import ConfigError
-from budgetguard.gate.document import has_table, read_toml, read_yaml
+from budgetguard.gate.document import has_table, quoted, read_toml, read_yaml
 from budgetguard.gate.limits import LimitError, duplicates, nearest, parse_limit
 from budgetguard.gate.model import Accepted, Budget, Limit, Metric
 from budgetguard.gate.section import Node, Problems, Section
@@ -16,10 +17,11 @@ YAML_NAME = "budgetguard.yml"
 TOML_NAME = "pyproject.toml"
 BASELINE_NAME = "budgetguard.baseline.json"
 VERSION = "1"
+_MISNAMED = ("budgetguard.yaml", ".budgetguard.yml")
 
 _FILE_KEYS = frozenset({"version", "budgets", "accepted"})
 _BUDGET_KEYS = frozenset({"limits", "enforce", "may_skip"})
-_ACCEPTED_KEYS = frozenset({"budget", "limit", "reason", "until"})
+_ACCEPTED_KEYS = ("budget", "limit", "reason", "until")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +46,27 @@ class Config:
 def find_config(start: Path) -> Path | None:
     """The nearest configuration from `start` upwards to the root of the repository.
 
-    Raises `ConfigError` when one folder holds two.
+    Raises `ConfigError` when one folder holds two, one under another name, or a pyproject.toml that
+    mentions us and cannot be read.
     """
+    start = start.absolute()
     for folder in (start, *start.parents):
-        yaml, toml = folder / YAML_NAME, folder / TOML_NAME
-        if has_table(toml):
-            if yaml.is_file():
-                raise ConfigError([f"{yaml} and [tool.budgetguard] in {toml}: keep one of the two"])
-            return toml
-        if yaml.is_file():
-            return yaml
-        if (folder / ".git").exists():
-            return None
+        found = _in_folder(folder)
+        if found or (folder / ".git").exists():
+            return found
+    return None
+
+
+def _in_folder(folder: Path) -> Path | None:
+    yaml, toml = folder / YAML_NAME, folder / TOML_NAME
+    has_yaml, in_toml = yaml.exists() or yaml.is_symlink(), has_table(toml)
+    if has_yaml and in_toml:
+        raise ConfigError([f"{yaml} and [tool.budgetguard] in {toml}: keep one of the two"])
+    if has_yaml or in_toml:
+        return yaml if has_yaml else toml
+    for name in _MISNAMED:
+        if (folder / name).is_file():
+            raise ConfigError([f"{folder / name}: is not read; rename it to {YAML_NAME}"])
     return None
 
 
@@ -72,14 +83,16 @@ def load_config(file: Path) -> Config:
 def _shown(file: Path) -> str:
     try:
         return str(file.resolve().relative_to(Path.cwd()))
-    except ValueError:
+    except (ValueError, OSError, RuntimeError):  # elsewhere, a folder that is gone, a loop of links
         return str(file)
 
 
 def _read(file: Path, top: Section) -> Config:
     top.unknown(_FILE_KEYS)
-    if top.text("version") != VERSION:
-        got = top.text("version") or "nothing"
+    version = top.node("version")
+    if version is None or version.value != VERSION:
+        text = version.value if version else None
+        got = text if isinstance(text, str) else version.kind if version else "nothing"
         top.problem("version", f"expected version: {VERSION}; got {got}")
     budgets = tuple(_budgets(top))
     return Config(file, budgets, tuple(_accepted(top, {budget.name: budget for budget in budgets})))
@@ -103,6 +116,8 @@ def _budget(name: str, node: Node, top: Section) -> Budget | None:
         return None
     if "::" in name:
         section.problem("", "`::` names a test; call this budget something else")
+    if not name or name != name.strip() or not name.isprintable():
+        section.problem("", f"expected a printable name without spaces around it; got {name!r}")
     target = _target(section)
     if target is None:
         return None
@@ -163,15 +178,21 @@ def read_limits(section: Section, metrics: Mapping[str, Metric]) -> tuple[Limit,
 
 
 def _limit(item: Node, metrics: Mapping[str, Metric]) -> Limit:
-    if not isinstance(item.value, str) or not any(operator in item.value for operator in "<>=≤≥"):
-        got = repr(item.value) if isinstance(item.value, str) else item.kind
-        quoted = (
-            f'; YAML cuts or reshapes such an item, quote it: - "{item.source}"'
-            if item.source
-            else ""
-        )
-        raise LimitError(f"expected a limit such as `gzip <= 150 kB`; got {got}{quoted}")
-    return parse_limit(item.value, metrics)
+    text = item.value if isinstance(item.value, str) else ""
+    if any(operator in text for operator in "<>=≤≥"):
+        return parse_limit(text, metrics)
+    got = repr(text) if text else item.kind
+    raise LimitError(f"expected a limit such as `gzip <= 150 kB`; got {got}{_cut(item, text)}")
+
+
+def _cut(item: Node, text: str) -> str:
+    """What YAML made less of than was written, and how to write it."""
+    written = item.source.removeprefix("-").strip()
+    if written == text or not any(operator in written for operator in "<>=≤≥"):
+        return ""
+    return (
+        f" of `{item.source}`; YAML cuts or reshapes such an item, quote it: {quoted(item.source)}"
+    )
 
 
 def _accepted(top: Section, budgets: Mapping[str, Budget]) -> list[Accepted]:
@@ -190,36 +211,57 @@ def _accepted(top: Section, budgets: Mapping[str, Budget]) -> list[Accepted]:
 
 
 def _accept(section: Section, budgets: Mapping[str, Budget]) -> Accepted | None:
-    section.unknown(_ACCEPTED_KEYS)
-    texts = {key: section.text(key) for key in ("budget", "limit", "reason", "until")}
-    for key, text in texts.items():
-        if not text:
-            section.problem(key, f"an accepted regression needs its {key}")
-    if not all(texts.values()):
+    section.unknown(frozenset(_ACCEPTED_KEYS))
+    texts = {key: section.text(key) for key in _ACCEPTED_KEYS}
+    missing = [key for key in _ACCEPTED_KEYS if key not in section]
+    if missing:
+        section.problem("", f"an accepted regression needs its {' and '.join(missing)}")
+    until = texts["until"]
+    if until and not _is_day(until):
+        section.problem("until", f"expected a day such as 2027-01-31; got {until!r}")
+    metrics = _metrics_of(texts["budget"], budgets, section)
+    if metrics is None or not all(texts.values()):
         return None
-    if not _is_day(texts["until"]):
-        section.problem("until", f"expected a day such as 2027-01-31; got {texts['until']!r}")
     try:
-        limit = parse_limit(texts["limit"], _metrics_of(texts["budget"], budgets, section))
+        limit = parse_limit(texts["limit"], metrics)
     except LimitError as error:
         section.problem("limit", str(error))
         return None
+    _check_accepts(limit, budgets.get(texts["budget"]), section)
     return Accepted(
         budget=texts["budget"],
         limit=limit,
         reason=texts["reason"],
-        until=texts["until"],
+        until=until,
         where=section.place(),
     )
 
 
-def _metrics_of(name: str, budgets: Mapping[str, Budget], section: Section) -> Mapping[str, Metric]:
-    budget = budgets.get(name)
-    if budget:
-        return TARGETS[budget.target].metrics(budget.options)
+def _metrics_of(
+    name: str, budgets: Mapping[str, Budget], section: Section
+) -> Mapping[str, Metric] | None:
+    """What a limit of the named budget can be on; of a test all numbers that any group declares."""
+    if not name:
+        return None
+    if name in budgets:
+        return TARGETS[budgets[name].target].metrics(budgets[name].options)
     if "::" not in name:
         section.problem("budget", f"no budget {name!r}{nearest(name, budgets)}")
-    return TARGETS["test"].METRICS
+        return None
+    tests, found = TARGETS["test"], dict(TARGETS["test"].METRICS)
+    for budget in budgets.values():
+        found |= tests.metrics(budget.options) if budget.target == tests.NAME else {}
+    return found
+
+
+def _check_accepts(limit: Limit, budget: Budget | None, section: Section) -> None:
+    """An acceptance that no limit is loosened by helps nobody; those of tests stand in markers too."""
+    if budget is None or budget.target == TARGETS["test"].NAME:
+        return
+    subject = (limit.selector, limit.metric.name)
+    if all((one.selector, one.metric.name) != subject for one in budget.limits):
+        named = " ".join(filter(None, subject))
+        section.problem("limit", f"budget {budget.name!r} has no limit on {named} to loosen")
 
 
 def _is_day(text: str) -> bool:
@@ -227,4 +269,4 @@ def _is_day(text: str) -> bool:
         dt.date.fromisoformat(text)
     except ValueError:
         return False
-    return True
+    return bool(re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text))

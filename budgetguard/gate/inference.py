@@ -5,6 +5,7 @@ the judge that reads them can never disagree.
 """
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, fmean, median, stdev
@@ -15,7 +16,10 @@ from budgetguard.gate.model import Better, Metric, Rule
 State = Literal["within", "over", "open", "more"]
 
 ALPHA_WITHIN = 0.05
-"""One-sided risk of calling a value within its bound that is not; p95 needs 59 readings for it."""
+"""Risk, at each look, of calling a value within its bound that is not; p95 needs 59 readings for it.
+
+Over all looks it stays under 0.09.
+"""
 ALPHA_OVER = 0.01
 """The same for over it; a red is measured again, so that the risk of a false one is its square."""
 CEILING_READINGS = 5
@@ -35,22 +39,27 @@ class Decision:
     more: int = 0
 
 
-def decide(metric: Metric, samples: Sequence[float], bound: float) -> Decision:
-    """Decide an absolute limit on a sampled metric, or say how many more readings it takes."""
-    worse = _worse(metric.better)
+def decide(
+    metric: Metric, samples: Sequence[float], bound: float, *, strict: bool = False
+) -> Decision:
+    """Decide an absolute limit on a sampled metric, or say how many more readings it takes.
+
+    With `strict` a reading exactly at the bound is beyond it, as `<` and `>` say.
+    """
+    worse = _worse(metric.better, strict=strict)
     if metric.rule is Rule.QUANTILE:
         return _in_sets(samples, readings_for(metric), _quantile_look(metric, bound, worse))
     if metric.rule is Rule.MEAN:
         return _in_sets(samples, SET_READINGS, _mean_look(metric.better, bound))
     if metric.rule is Rule.MAXIMUM:
-        return _in_sets(samples, SET_READINGS, _maximum_look(bound, worse))
-    return _ceiling(samples, bound, worse)
+        return _in_sets(samples, SET_READINGS, _maximum_look(metric.better, bound, worse))
+    return _ceiling(samples, metric.better, bound, worse)
 
 
 def readings_for(metric: Metric) -> int:
     """How many readings, all within the bound, prove the limit: 59 for p95, 299 for p99."""
     if metric.rule is Rule.QUANTILE and metric.quantile is not None:
-        return math.ceil(math.log(ALPHA_WITHIN) / math.log(metric.quantile))
+        return math.ceil(math.log(ALPHA_WITHIN) / math.log(1 - _beyond_share(metric)))
     return SET_READINGS if metric.rule in (Rule.MEAN, Rule.MAXIMUM) else 1
 
 
@@ -70,19 +79,33 @@ def student_t(p: float, df: int) -> float:
 
 
 def binomial_at_most(k: int, n: int, p: float) -> float:
-    """P(X <= k) for X ~ Binomial(n, p)."""
-    return math.fsum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1))
+    """P(X <= k) for X ~ Binomial(n, p); in logarithms, because the coefficients outgrow a float."""
+    if k >= n or p <= 0:
+        return float(k >= 0)
+    if p >= 1:
+        return 0.0
+    ways = math.lgamma(n + 1)
+    yes, no = math.log(p), math.log1p(-p)
+    return math.fsum(
+        math.exp(ways - math.lgamma(i + 1) - math.lgamma(n - i + 1) + i * yes + (n - i) * no)
+        for i in range(k + 1)
+    )
 
 
 Look = Callable[[Sequence[float]], Decision]
+Worse = Callable[[float, float], bool]
 
 
-def _worse(better: Better) -> Callable[[float, float], bool]:
-    return (
-        (lambda value, bound: value > bound)
-        if better == "lower"
-        else (lambda value, bound: value < bound)
-    )
+def _worse(better: Better, *, strict: bool) -> Worse:
+    if better == "lower":
+        return operator.ge if strict else operator.gt
+    return operator.le if strict else operator.lt
+
+
+def _beyond_share(metric: Metric) -> float:
+    """The share of readings beyond the bound when the quantile lies right at it."""
+    q = metric.quantile or 0.5
+    return 1 - q if metric.better == "lower" else q
 
 
 def _in_sets(samples: Sequence[float], size: int, look: Look) -> Decision:
@@ -101,17 +124,16 @@ def _in_sets(samples: Sequence[float], size: int, look: Look) -> Decision:
         if decision.state == "within":
             return decision
         if decision.state == "over":
-            return _again(samples, wanted, size, look, decision)
+            return _again(samples, wanted, look, decision)
     return decision
 
 
-def _again(
-    samples: Sequence[float], taken: int, size: int, look: Look, first: Decision
-) -> Decision:
-    missing = taken + size - len(samples)
+def _again(samples: Sequence[float], taken: int, look: Look, first: Decision) -> Decision:
+    """A fresh set as large as the first: a smaller one could never say `over` of a median."""
+    missing = 2 * taken - len(samples)
     if missing > 0:
         return Decision("more", first.value, "over once, to be measured again", missing)
-    second = look(samples[taken : taken + size])
+    second = look(samples[taken : 2 * taken])
     if second.state == "over":
         return Decision("over", second.value, f"{second.reason}, twice")
     return Decision("open", second.value, f"{first.reason}; measured again: {second.reason}")
@@ -121,9 +143,7 @@ def _centre(samples: Sequence[float]) -> float:
     return median(samples) if samples else 0.0
 
 
-def _ceiling(
-    samples: Sequence[float], bound: float, worse: Callable[[float, float], bool]
-) -> Decision:
+def _ceiling(samples: Sequence[float], better: Better, bound: float, worse: Worse) -> Decision:
     """A ceiling for a body read once: it is broken when five fresh readings are all over it."""
     if not samples:
         return Decision("more", 0.0, "no reading", 1)
@@ -139,14 +159,13 @@ def _ceiling(
             f"{len(taken)} of {CEILING_READINGS} readings",
             CEILING_READINGS - len(taken),
         )
-    best = max(taken) if worse(bound - 1, bound) else min(taken)
+    best = min(taken) if better == "lower" else max(taken)
     return Decision("over", best, f"best of {CEILING_READINGS} fresh readings, all over")
 
 
-def _quantile_look(metric: Metric, bound: float, worse: Callable[[float, float], bool]) -> Look:
+def _quantile_look(metric: Metric, bound: float, worse: Worse) -> Look:
     """The exact binomial test on how many readings are beyond the bound (Conover 1999, section 3.2)."""
-    q = metric.quantile or 0.5
-    share = 1 - q if metric.better == "lower" else q
+    q, share = metric.quantile or 0.5, _beyond_share(metric)
 
     def look(samples: Sequence[float]) -> Decision:
         beyond = sum(worse(sample, bound) for sample in samples)
@@ -177,12 +196,10 @@ def _mean_look(better: Better, bound: float) -> Look:
     return look
 
 
-def _maximum_look(bound: float, worse: Callable[[float, float], bool]) -> Look:
+def _maximum_look(better: Better, bound: float, worse: Worse) -> Look:
     def look(samples: Sequence[float]) -> Decision:
-        largest = max(samples) if not worse(bound - 1, bound) else min(samples)
-        over = worse(largest, bound)
-        return Decision(
-            "over" if over else "within", largest, f"largest of {len(samples)} readings"
-        )
+        worst = max(samples) if better == "lower" else min(samples)
+        state: State = "over" if worse(worst, bound) else "within"
+        return Decision(state, worst, f"worst of {len(samples)} readings")
 
     return look

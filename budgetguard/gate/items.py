@@ -41,17 +41,25 @@ def covers(options: TestOptions, node_id: str, marked: Callable[[str], bool]) ->
     """Whether a group means the test `node_id`; `marked` evaluates a marker expression on it."""
     if options.expression:
         return marked(options.expression)
-    pattern = options.select.removeprefix("./").rstrip("/")
+    pattern = options.select.strip().removeprefix("./").rstrip("/")
     if pattern in ("", "."):
         return True
     if node_id == pattern or node_id.startswith((f"{pattern}/", f"{pattern}::", f"{pattern}[")):
         return True
-    return fnmatchcase(node_id, pattern) or fnmatchcase(node_id.split("::", maxsplit=1)[0], pattern)
+    return any(_matches(node_id, glob) for glob in {pattern, pattern.removeprefix("**/")})
+
+
+def _matches(node_id: str, glob: str) -> bool:
+    """As a glob on the node id or its file; a bracket is that of a parametrized id too."""
+    path = node_id.partition("::")[0]
+    literal = glob.replace("[", "[[]")
+    return any(fnmatchcase(name, form) for name in (node_id, path) for form in (glob, literal))
 
 
 def budget_of(node_id: str, markers: Sequence[Declared], groups: Sequence[Budget]) -> Budget | None:
     """The budget of one test, or None; of stacked markers the nearest wins per metric, a marker over a group.
 
+    It has no limits where a marker only says `may_skip`, for a test whose blocks have them.
     Raises `ConfigError` when two groups limit one metric of the test.
     """
     limits: dict[str, tuple[Limit, ...]] = {}
@@ -62,7 +70,9 @@ def budget_of(node_id: str, markers: Sequence[Declared], groups: Sequence[Budget
     for group in groups:
         for name, same in _by_metric(group.limits).items():
             limits.setdefault(name, same)
-    if not limits:
+    skips = [one.may_skip for one in markers] + [one.may_skip for one in groups]
+    may_skip = next(filter(None, skips), "")
+    if not limits and not may_skip:
         return None
     return Budget(
         name=node_id,
@@ -70,12 +80,16 @@ def budget_of(node_id: str, markers: Sequence[Declared], groups: Sequence[Budget
         limits=tuple(limit for same in limits.values() for limit in same),
         where=markers[0].where if markers else groups[0].where,
         group="\n".join(group.name for group in groups),
-        enforce=bool(markers) or any(group.enforce for group in groups),
-        may_skip=next(
-            filter(None, [*(one.may_skip for one in markers), *(one.may_skip for one in groups)]),
-            "",
-        ),
+        enforce=_enforced(markers, groups),
+        may_skip=may_skip,
     )
+
+
+def _enforced(markers: Sequence[Declared], groups: Sequence[Budget]) -> bool:
+    """Only a test whose limits all come from groups that are not enforced is merely shown."""
+    if not groups or any(one.limits for one in markers):
+        return True
+    return any(group.enforce for group in groups)
 
 
 def _by_metric(limits: Sequence[Limit]) -> dict[str, tuple[Limit, ...]]:

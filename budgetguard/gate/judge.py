@@ -1,6 +1,7 @@
 """limit + reading + baseline -> verdict. Pure, and the only place that decides."""
 
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -55,16 +56,10 @@ def judge(
     )
     if reading is None:
         return replace(verdict, reason="not measured", hint=_rerun(budget))
-    if reading.skipped and budget.may_skip:
-        return replace(verdict, outcome=Outcome.SKIPPED, reason=budget.may_skip)
-    if reading.skipped:
-        return replace(
-            verdict,
-            reason=reading.error,
-            hint="allow it with may_skip: and a reason, or let it run",
-        )
-    if reading.error:
-        return replace(verdict, reason=reading.error, evidence=reading.evidence)
+    if reading.skipped or reading.error:
+        return _unread(verdict, budget, reading)
+    if strange := _no_number(reading):
+        return replace(verdict, reason=f"read as {strange}, which is no number to judge")
     limit, note = _accept(budget, limit, by)
     verdict = replace(
         verdict, measured=reading.value, evidence=reading.evidence, note=note or reading.note
@@ -96,25 +91,50 @@ def allowed(limit: Limit, stored: Stored) -> float:
     return stored.high + room if limit.metric.better == "lower" else stored.low - room
 
 
+def _unread(verdict: Verdict, budget: Budget, reading: Reading) -> Verdict:
+    if reading.skipped and budget.may_skip:
+        return replace(verdict, outcome=Outcome.SKIPPED, reason=budget.may_skip)
+    hint = "allow it with may_skip: and a reason, or let it run" if reading.skipped else ""
+    return replace(verdict, reason=reading.error, evidence=reading.evidence, hint=hint)
+
+
+def _no_number(reading: Reading) -> str:
+    """What was read in place of a number; NaN lies on no side of any bound."""
+    strange = [v for v in (reading.value, *reading.samples) if not math.isfinite(v)]
+    strange += [v for v in reading.interval or () if math.isnan(v)]
+    return str(strange[0]) if strange else ""
+
+
 def _accept(budget: Budget, limit: Limit, by: Yardstick) -> tuple[Limit, str]:
-    for accepted in by.accepted:
-        same = (accepted.limit.selector, accepted.limit.metric.name) == (
-            limit.selector,
-            limit.metric.name,
-        )
-        if not same or not budget.called(accepted.budget):
-            continue
-        left = (dt.date.fromisoformat(accepted.until) - by.today).days
-        if left < 0:
-            return (
-                limit,
-                f"the acceptance of `{accepted.limit.text}` ended on {accepted.until}: {accepted.reason}",
-            )
-        soon = f"; {left} days left" if left <= WARN_DAYS else ""
-        return replace(
-            accepted.limit, text=limit.text
-        ), f"accepted until {accepted.until}: {accepted.limit.text}, {accepted.reason}{soon}"
-    return limit, ""
+    """The limit that holds today and what to tell of it; of two acceptances the later end counts."""
+    mine = [accepted for accepted in by.accepted if _accepts(accepted, budget, limit)]
+    if not mine:
+        return limit, ""
+    accepted = max(mine, key=lambda one: one.until)
+    text, until = accepted.limit.text, accepted.until
+    left = (dt.date.fromisoformat(until) - by.today).days
+    if left < 0:
+        return limit, f"the acceptance of `{text}` ended on {until}: {accepted.reason}"
+    soon = f"; {left} days left" if left <= WARN_DAYS else ""
+    loosened = replace(accepted.limit, text=limit.text)
+    return loosened, f"accepted until {until}: {text}, {accepted.reason}{soon}"
+
+
+def _accepts(accepted: Accepted, budget: Budget, limit: Limit) -> bool:
+    """Whether a limit is loosened: of an absolute and a relative one only that of the same kind."""
+    if not budget.called(accepted.budget) or _subject(accepted.limit) != _subject(limit):
+        return False
+    kinds = {one.bound.relative for one in budget.limits if _subject(one) == _subject(limit)}
+    other = accepted.limit.bound
+    if other.relative is not limit.bound.relative:
+        return other.relative not in kinds
+    if other.value is None or limit.bound.value is None:
+        return True
+    return holds(limit, limit.bound.value, other.value) or other.value == limit.bound.value
+
+
+def _subject(limit: Limit) -> tuple[str, str]:
+    return limit.selector, limit.metric.name
 
 
 def _against_bound(verdict: Verdict, limit: Limit, reading: Reading, by: Yardstick) -> Verdict:
@@ -124,7 +144,8 @@ def _against_bound(verdict: Verdict, limit: Limit, reading: Reading, by: Yardsti
         return _exact(verdict, limit, reading, by)
     if limit.metric.rule is Rule.INTERVAL:
         return _interval(verdict, limit, reading)
-    decision = decide(limit.metric, reading.samples or (reading.value,), bound)
+    samples, strict = reading.samples or (reading.value,), limit.operator in ("<", ">")
+    decision = decide(limit.metric, samples, bound, strict=strict)
     verdict = replace(verdict, measured=decision.value, reason=decision.reason)
     match decision.state:
         case "within":
@@ -177,9 +198,10 @@ def _interval(verdict: Verdict, limit: Limit, reading: Reading) -> Verdict:
     bound = limit.bound.value or 0.0
     low, high = reading.interval or (reading.value, reading.value)
     shown = " to ".join(show_together((low, high), verdict.unit))
-    if holds(limit, high, bound):
+    best, worst = (low, high) if limit.metric.better == "lower" else (high, low)
+    if holds(limit, worst, bound):
         return replace(verdict, outcome=Outcome.PASS, reason=shown)
-    if not holds(limit, low, bound):
+    if not holds(limit, best, bound):
         return _fail(replace(verdict, reason=shown), limit)
     return replace(verdict, outcome=Outcome.UNSETTLED, reason=f"between {shown}")
 
@@ -194,9 +216,14 @@ def _against_baseline(verdict: Verdict, limit: Limit, reading: Reading, by: Yard
         return replace(
             verdict, outcome=Outcome.NEW, reason="no value in the baseline yet", hint=update
         )
+    if (stored.unit, stored.better) != (limit.metric.unit, limit.metric.better):
+        reason = f"recorded in {stored.unit}, {stored.better} is better; it is now in "
+        reason += f"{limit.metric.unit}, {limit.metric.better} is better"
+        return replace(verdict, reason=reason, hint=f"record it anew: {update}")
     bound = allowed(limit, stored)
     verdict = replace(verdict, allowed=bound, baseline=stored.value)
-    if holds(limit, reading.value, bound):
+    unchanged = stored.low <= reading.value <= stored.high
+    if unchanged or holds(limit, reading.value, bound):
         better = (
             reading.value < stored.low
             if limit.metric.better == "lower"

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 from budgetguard.errors import QuantityError, UsageError
 from budgetguard.gate.model import Bound, Limit, Metric, Operator, Rule, Step
-from budgetguard.units import EXAMPLES, Unit, parse_quantity
+from budgetguard.units import EXAMPLES, Quantity, Unit, parse_quantity
 
 TIGHTEST_RELATIVE_TIME = 0.03
 """Unrelated lines alone move some code by this ratio, so a tighter limit on time would cry wolf."""
@@ -29,7 +29,15 @@ _OPERATORS: Mapping[str, Operator] = {
     "≤": "<=",
     "≥": ">=",
 }
-_QUANTILE = re.compile(r"p\((\d+(?:\.\d+)?)\)")
+_SECOND = re.compile(r"<=|>=|≤|≥|(?:^|\s)[<>=]+\s")
+"""An operator inside a selector: two limits in one item."""
+_QUANTILE = re.compile(r"p\(([0-9]+(?:\.[0-9]+)?)\)")
+_ADDRESSABLE = re.compile(r"[^\s<>=≤≥()]+")
+_KINDS = ("higher", "lower", "exact", "sampled")
+_CONTROL = re.compile(r"[\0-\x08\x0e-\x1f\x7f]")
+_SHOWN_CHARS = 200
+_SHOWN_NAMES = 80
+_COMPARED_NAMES = 200
 _BASELINE = re.compile(r"baseline(?:\s*(?P<sign>[+-])\s*(?P<steps>.+))?", re.DOTALL)
 
 
@@ -40,21 +48,26 @@ class LimitError(UsageError):
 def parse_limit(text: str, metrics: Mapping[str, Metric]) -> Limit:
     """Read one limit against the metrics its target offers, or raise `LimitError`."""
     written = " ".join(text.split())
+    shown = _shown(written)
     found = _LIMIT.fullmatch(written)
-    if not found:
+    if not found or _CONTROL.search(written):
         raise LimitError(
-            f"{written!r} is not a limit; expected [selector] metric <= bound, such as `{_example(metrics)}`"
+            f"{shown!r} is not a limit; expected [selector] metric <= bound, such as `{_example(metrics)}`"
         )
-    operator = found["operator"]
+    operator, selector = found["operator"], found["selector"] or ""
     if operator not in _OPERATORS:
-        raise LimitError(f"`{written}`: a limit is an inequality; write <= or >= for {operator}")
-    metric = _metric(found["metric"], metrics, written)
+        raise LimitError(f"`{shown}`: a limit is an inequality; write <= or >= for {operator}")
+    if _SECOND.search(f"{selector} "):
+        raise LimitError(
+            f"`{shown}`: two limits in one; expected one operator, an item for each limit"
+        )
+    metric = _metric(found["metric"], metrics, shown)
     limit = Limit(
         text=written,
         metric=metric,
         operator=_OPERATORS[operator],
-        bound=_bound(found["bound"].strip(), metric, written),
-        selector=found["selector"] or "",
+        bound=_bound(found["bound"].strip(), metric, shown),
+        selector=selector,
     )
     _check_direction(limit)
     _check_relative(limit)
@@ -85,11 +98,18 @@ def select(selector: str, names: Iterable[str]) -> list[str]:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The end of an error: the right word for a misspelled one, or the list of what is known."""
-    names = sorted(known)
-    close = get_close_matches(word, names, n=1)
+    names = list(known)
+    alike = (
+        names if len(names) <= _COMPARED_NAMES else [one for one in names if one[:2] == word[:2]]
+    )
+    close = get_close_matches(word[:_SHOWN_CHARS], alike[:_COMPARED_NAMES], n=1)
     if close:
         return f"; did you mean {close[0]}?"
-    return f"; known: {' '.join(names)}" if names else ""
+    return f"; known: {' '.join(sorted(names))}" if 0 < len(names) <= _SHOWN_NAMES else ""
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
 
 
 def _example(metrics: Mapping[str, Metric]) -> str:
@@ -102,9 +122,10 @@ def _example(metrics: Mapping[str, Metric]) -> str:
 
 
 def _metric(written: str, metrics: Mapping[str, Metric], limit: str) -> Metric:
-    name = _QUANTILE.sub(r"p\1", written)
+    quantile = _QUANTILE.fullmatch(written)
+    name = f"p{quantile[1]}" if quantile else written
     if name not in metrics:
-        raise LimitError(f"`{limit}`: no metric {written!r} here{nearest(name, metrics)}")
+        raise LimitError(f"`{limit}`: no metric {_shown(written)!r} here{nearest(name, metrics)}")
     return metrics[name]
 
 
@@ -116,22 +137,27 @@ def _bound(text: str, metric: Metric, limit: str) -> Bound:
         return Bound(steps=_steps(relative["sign"], relative["steps"], metric, limit))
     if text.startswith("baseline"):
         raise LimitError(
-            f"`{limit}`: after `baseline` expected a step such as + 5% or + 500 B; got {text[8:].strip()!r}"
+            f"`{limit}`: after `baseline` expected a step such as + 5% or + 500 B; "
+            f"got {_shown(text[8:].strip())!r}"
         )
     return Bound(value=_value(text, metric, limit))
 
 
 def _value(text: str, metric: Metric, limit: str) -> float:
-    try:
-        quantity = parse_quantity(text)
-    except QuantityError as error:
-        raise LimitError(f"`{limit}`: {error}") from None
+    quantity = _quantity(text, limit)
     if quantity.unit is not metric.unit:
         got = "no unit" if quantity.unit is Unit.COUNT else quantity.unit
         raise LimitError(
             f"`{limit}`: {metric.name} is in {metric.unit}; expected {EXAMPLES[metric.unit]}; got {got}"
         )
     return quantity.value
+
+
+def _quantity(text: str, limit: str) -> Quantity:
+    try:
+        return parse_quantity(text)
+    except QuantityError as error:
+        raise LimitError(f"`{limit}`: {error}") from None
 
 
 def _steps(sign: str | None, text: str | None, metric: Metric, limit: str) -> tuple[Step, ...]:
@@ -153,14 +179,12 @@ def _step(text: str, metric: Metric, limit: str) -> Step:
     if text.endswith("points"):
         if metric.unit is not Unit.RATIO:
             raise LimitError(f"`{limit}`: points are for ratios; {metric.name} is in {metric.unit}")
-        return Step(
-            _value(text.removesuffix("points").strip() + "%", metric, limit), of_baseline=False
-        )
+        points = _quantity(text.removesuffix("points"), limit)
+        if points.unit is not Unit.COUNT:
+            raise LimitError(f"`{limit}`: expected a number before points, such as 1 points")
+        return Step(points.value / 100, of_baseline=False)
     if text.endswith("%"):
-        try:
-            return Step(parse_quantity(text).value, of_baseline=True)
-        except QuantityError as error:
-            raise LimitError(f"`{limit}`: {error}") from None
+        return Step(_quantity(text, limit).value, of_baseline=True)
     return Step(_value(text, metric, limit), of_baseline=False)
 
 
@@ -168,7 +192,7 @@ def _check_direction(limit: Limit) -> None:
     expected = "<" if limit.metric.better == "lower" else ">"
     if not limit.operator.startswith(expected):
         raise LimitError(
-            f"`{limit.text}`: {limit.metric.name} is better {limit.metric.better}; "
+            f"`{_shown(limit.text)}`: {limit.metric.name} is better {limit.metric.better}; "
             f"expected {expected}= where {limit.operator} stands"
         )
 
@@ -176,53 +200,80 @@ def _check_direction(limit: Limit) -> None:
 def _check_relative(limit: Limit) -> None:
     if not limit.bound.relative:
         return
-    metric = limit.metric
+    metric, shown = limit.metric, _shown(limit.text)
     if not metric.relative:
+        raise LimitError(f"`{shown}`: {metric.name} {_why_absolute(metric)}")
+    room = [step for step in limit.bound.steps if step.amount > 0]
+    if not room and limit.operator in ("<", ">"):
         raise LimitError(
-            f"`{limit.text}`: {metric.name} holds the wait for a processor, which no baseline foresees; "
-            f"put the relative limit on time, or write an absolute bound"
+            f"`{shown}`: this would demand an improvement of every run; write {limit.operator}="
         )
-    loosest = max(step.amount for step in limit.bound.steps)
-    if (
-        metric.unit is Unit.SECONDS
-        and not metric.exact
-        and all(step.of_baseline for step in limit.bound.steps)
-        and loosest < TIGHTEST_RELATIVE_TIME
-    ):
+    if metric.unit is not Unit.SECONDS or metric.exact:
+        return
+    if all(step.of_baseline and step.amount < TIGHTEST_RELATIVE_TIME for step in room):
         raise LimitError(
-            f"`{limit.text}`: a change of time under 3 % cannot be told from the layout of unrelated "
+            f"`{shown}`: a change of time under 3 % cannot be told from the layout of unrelated "
             f"code; expected baseline + 3% or more"
         )
+
+
+def _why_absolute(metric: Metric) -> str:
+    if metric.unit is Unit.SECONDS:
+        return (
+            "holds the wait for a processor, which no baseline foresees; "
+            "put the relative limit on time, or write an absolute bound"
+        )
+    return "is not compared with a baseline; write an absolute bound"
 
 
 def number_metric(name: str, declared: str) -> Metric:
     """The metric behind `numbers: {tokens: count}`: a unit, then `higher` and `exact` where they hold."""
     words = declared.split()
-    exact = "exact" in words
-    higher = "higher" in words
-    unit = " ".join(word for word in words if word not in ("exact", "higher", "lower", "sampled"))
+    unit = " ".join(word for word in words if word not in _KINDS)
+    kinds = sorted(word for word in words if word in _KINDS)
     try:
         known = Unit({"/s": "per second"}.get(unit, unit))
     except ValueError:
+        known = None
+    if known is None or kinds in (["higher", "lower"], ["exact", "sampled"]) or len(kinds) > 2:
         raise LimitError(
-            f"{name}: {declared!r} is not a kind of number; expected a unit ({', '.join(Unit)}), "
-            f"then `higher` if more is better and `exact` if it repeats to the digit"
-        ) from None
+            f"{name}: {_shown(declared)!r} is not a kind of number; expected a unit "
+            f"({', '.join(Unit)}), then `higher` if more is better and `exact` if it repeats to the digit"
+        )
+    exact = "exact" in kinds
     return Metric(
         name=name,
         unit=known,
         about="a number that the test or command reports itself",
-        better="higher" if higher else "lower",
+        better="higher" if "higher" in kinds else "lower",
         exact=exact,
         rule=Rule.EXACT if exact else Rule.CEILING,
     )
 
 
 def check_numbers(numbers: Mapping[str, str], known: Mapping[str, Metric]) -> dict[str, Metric]:
-    """The metrics a target offers together with the numbers declared for it."""
-    taken = sorted(set(numbers) & set(known))
-    if taken:
+    """The metrics a target offers together with the numbers declared for it.
+
+    Raises `LimitError` with all that is wrong with them.
+    """
+    declared: dict[str, Metric] = {}
+    problems = []
+    for name, kind in numbers.items():
+        try:
+            declared[name] = _number(name, kind, known)
+        except LimitError as error:
+            problems.append(str(error))
+    if problems:
+        raise LimitError("; ".join(problems))
+    return {**known, **declared}
+
+
+def _number(name: str, kind: str, known: Mapping[str, Metric]) -> Metric:
+    if name in known:
+        raise LimitError(f"{name} is a metric of the target already; choose another name")
+    if not _ADDRESSABLE.fullmatch(name):
         raise LimitError(
-            f"numbers: {taken[0]} is a metric of the target already; choose another name"
+            f"{_shown(name)!r} cannot be named in a limit; expected a word without spaces, "
+            f"brackets or operators, such as tokens_used"
         )
-    return {**known, **{name: number_metric(name, numbers[name]) for name in numbers}}
+    return number_metric(name, kind)

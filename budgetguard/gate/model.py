@@ -100,7 +100,7 @@ class Budget:
 
     def called(self, name: str) -> bool:
         """Whether a person who says `name` means this budget, the group it came from or its test."""
-        return (
+        return bool(name) and (
             name == self.name
             or name in self.group.split("\n")
             or self.name.startswith((f"{name}::", f"{name}["))
@@ -310,7 +310,8 @@ class Report:
 
     @property
     def _measured(self) -> bool:
-        return bool(self.left) or any(v.outcome is not Outcome.SKIPPED for v in self.verdicts)
+        unread = (Outcome.SKIPPED, Outcome.ERROR, Outcome.VANISHED)
+        return bool(self.left) or any(v.outcome not in unread for v in self.verdicts)
 
     @property
     def _open(self) -> bool:

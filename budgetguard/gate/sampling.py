@@ -1,10 +1,11 @@
 """Pulls rounds from a probe until the limits on sampled metrics are decided."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from budgetguard.gate.inference import decide
-from budgetguard.gate.model import Budget, Limit, Reading, Readings, Rule
+from budgetguard.gate.model import Budget, Limit, Point, Reading, Readings, Rule
 from budgetguard.gate.targets.base import Probe
 
 
@@ -13,10 +14,10 @@ def sample(probe: Probe, budgets: Sequence[Budget]) -> Readings:
     readings = dict(probe.round(budgets))
     while wanted := _undecided(budgets, readings):
         further = probe.round(wanted)
-        if not further:
-            break
         for point, reading in further.items():
             readings[point] = joined(readings.get(point), reading)
+        if not _advances(further, wanted):
+            break
     return readings
 
 
@@ -28,16 +29,28 @@ def missing(limit: Limit, reading: Reading) -> int:
         or reading.error
     ):
         return 0
-    return decide(limit.metric, reading.samples or (reading.value,), limit.bound.value).more
+    samples = reading.samples or (reading.value,)
+    if not all(map(math.isfinite, samples)):
+        return 0
+    strict = limit.operator in ("<", ">")
+    return decide(limit.metric, samples, limit.bound.value, strict=strict).more
 
 
 def _undecided(budgets: Sequence[Budget], readings: Readings) -> list[Budget]:
     wanted = []
     for budget in budgets:
+        if Point(budget.name, "", "") in readings:
+            continue  # it could not be measured at all
         limits = tuple(limit for limit in budget.limits if _lacks(budget, limit, readings))
         if limits:
             wanted.append(replace(budget, limits=limits))
     return wanted
+
+
+def _advances(further: Readings, wanted: Sequence[Budget]) -> bool:
+    """Whether a round read what was asked for; without it the next would be asked the same."""
+    asked = {(budget.name, limit.metric.name) for budget in wanted for limit in budget.limits}
+    return any((point.budget, point.metric) in asked for point in further)
 
 
 def _lacks(budget: Budget, limit: Limit, readings: Readings) -> bool:

@@ -17,7 +17,7 @@ from budgetguard.units import EXAMPLES, Unit, parse_quantity
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One value of a configuration: text, a list or a mapping, its line, and a list item as written."""
+    """One value of a configuration: text, a list or a mapping, its line, and that line as written."""
 
     value: "str | list[Node] | dict[str, Node] | None"
     line: int | None = None
@@ -85,7 +85,8 @@ class Section:
         if item is None:
             return default
         if not isinstance(item.value, str) or not item.value.strip():
-            self.problem(name, f"expected text; got {item.kind if item.value != '' else 'nothing'}")
+            got = "nothing" if isinstance(item.value, str) else item.kind
+            self.problem(name, f"expected text; got {got}")
             return default
         return item.value
 
@@ -99,7 +100,8 @@ class Section:
             isinstance(entry.value, str) and entry.value.strip() for entry in entries
         ):
             return tuple(str(entry.value) for entry in entries)
-        self.problem(name, f"expected text or a list of texts; got {item.kind}")
+        got = item.kind if isinstance(item.value, dict) else "nothing in it"
+        self.problem(name, f"expected text or a list of texts; got {got}")
         return ()
 
     def flag(self, name: str, *, default: bool) -> bool:
@@ -107,11 +109,11 @@ class Section:
         item = self._items.get(name)
         if item is None:
             return default
-        word = str(item.value).lower()
+        word = item.value.lower() if isinstance(item.value, str) else ""
         if word not in ("true", "false", "yes", "no", "on", "off"):
             self.problem(
                 name,
-                f"expected true or false; got {item.value if isinstance(item.value, str) else item.kind!r}",
+                f"expected true or false; got {repr(item.value) if word else item.kind}",
             )
         return word in ("true", "yes", "on")
 

@@ -1,7 +1,7 @@
 """budgets + readings + baseline -> verdicts: what was judged, what is left, what vanished. Pure."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from budgetguard.gate.judge import Yardstick, judge
 from budgetguard.gate.limits import nearest, select
@@ -28,6 +28,8 @@ class Scope:
     exact: bool = False
     left_out: frozenset[str] = frozenset()
     """Budgets that the run was told to leave out, and lists as such."""
+    no_baseline: str = ""
+    """Why there can be no baseline, so that a limit relative to it is an ERROR."""
 
     def covers(self, point: Point, stored: Stored) -> bool:
         """Whether a run of this scope must have measured what is stored."""
@@ -63,14 +65,21 @@ def settle(budgets: Sequence[Budget], readings: Readings, by: Yardstick, scope: 
             }
             continue
         for limit in budget.limits:
-            if limit.bound.relative and not limit.metric.exact:
+            if limit.bound.relative and scope.no_baseline:
+                why = Reading(error=scope.no_baseline, note="create one: budgetguard init")
+                verdicts.append(_unmeasured(replace(budget, limits=(limit,)), why))
+            elif limit.bound.relative and not limit.metric.exact:
                 left.append(LeftToCheck(budget.name, limit.text, LEFT_REASON))
                 seen.add(Point(budget.name, limit.selector, limit.metric.name))
-                continue
-            verdicts += _judged(budget, limit, readings, by)
+            else:
+                verdicts += _judged(budget, limit, readings, by)
     seen |= {Point(verdict.budget, verdict.selector, verdict.metric) for verdict in verdicts}
     unmeasured = {verdict.budget for verdict in verdicts if not verdict.metric}
-    verdicts += _vanished(by, scope, seen, unmeasured)
+    shown_only = {budget.name for budget in budgets if not budget.enforce}
+    verdicts += [
+        replace(verdict, enforced=verdict.budget not in shown_only)
+        for verdict in _vanished(by, scope, seen, unmeasured)
+    ]
     return Settled(tuple(verdicts), tuple(left))
 
 
@@ -118,8 +127,10 @@ def _vanished(
     by: Yardstick, scope: Scope, seen: set[Point], unmeasured: set[str]
 ) -> Iterator[Verdict]:
     for point, values in sorted(by.entries.items()):
-        stored = next(iter(values.values()))
-        if point in seen or point.budget in unmeasured or not scope.covers(point, stored):
+        stored = next(iter(values.values()), None)
+        if stored is None or point in seen or point.budget in unmeasured:
+            continue
+        if not scope.covers(point, stored):
             continue
         yield Verdict(
             budget=point.budget,

@@ -49,7 +49,7 @@ def budget_message(budget: Budget, numbers: Mapping[str, str]) -> dict[str, obje
 
 
 def messages(file: Path) -> Iterator[dict[str, Any]]:
-    """The messages of a file that is complete or was cut off; a broken last line is left out."""
+    """The messages of a file that is complete or was cut off; what is no message is left out."""
     try:
         lines = file.read_bytes().splitlines()
     except FileNotFoundError:
@@ -57,9 +57,9 @@ def messages(file: Path) -> Iterator[dict[str, Any]]:
     for line in lines:
         try:
             message = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(message, dict):
+        if isinstance(message, dict) and isinstance(message.get("kind"), str):
             yield message
 
 
@@ -76,7 +76,7 @@ def to_budget(message: Mapping[str, Any], known: Mapping[str, Metric]) -> Budget
             enforce=message["enforce"],
             may_skip=message["may_skip"],
         )
-    except (KeyError, TypeError, LimitError) as error:
+    except (KeyError, TypeError, AttributeError, LimitError) as error:
         raise MeasureError(
             f"the measuring pytest sent a budget that cannot be read: {error}"
         ) from error
@@ -89,8 +89,15 @@ def to_reading(message: Mapping[str, Any]) -> tuple[Point, Reading]:
         for name in ("samples", "evidence"):
             fields[name] = tuple(fields[name])
         fields["interval"] = tuple(fields["interval"]) if fields["interval"] else None
-        return Point(*message["point"]), Reading(**fields)
+        _check_numbers(fields["value"], *fields["samples"], *(fields["interval"] or ()))
+        return Point(*map(str, message["point"])), Reading(**fields)
     except (KeyError, TypeError) as error:
         raise MeasureError(
             f"the measuring pytest sent a reading that cannot be read: {error}"
         ) from error
+
+
+def _check_numbers(*values: object) -> None:
+    for value in values:
+        if not isinstance(value, int | float):
+            raise TypeError(f"expected a number; got {value!r}")

@@ -38,6 +38,7 @@ from typing import Any, Literal, Self
 
 import psutil
 
+from budgetguard import heap
 from budgetguard.errors import MeasureError, UsageError
 from budgetguard.monitoring.growth import estimate
 from budgetguard.monitoring.suspects import bytes_by_line, ranked, trace_suspects
@@ -188,10 +189,7 @@ class LeakProbe:
         if not self._native and not tracemalloc.is_tracing():
             tracemalloc.start(1)
             self._started_tracing = True
-        gc.collect()
-        if gc.get_freeze_count() == 0:
-            gc.freeze()
-            self._froze = True
+        self._froze = heap.freeze()
         self._read()  # the first reading pays for what reading itself keeps
         if not self.warmup:
             self._record()

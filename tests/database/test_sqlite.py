@@ -91,6 +91,7 @@ def test_failing_statements_count_and_refused_calls_do_not(connection):
     assert (seen.queries, len(seen.groups)) == (10, 1)
 
 
+@pytest.mark.filterwarnings("ignore:Passing more than 1 positional:DeprecationWarning")
 def test_every_door_is_watched():
     """connect, dbapi2.connect, a late import, Connection itself and factories are all counted."""
     install()

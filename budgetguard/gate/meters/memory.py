@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from budgetguard import heap
 from budgetguard.errors import MissingExtra
 from budgetguard.extras import need
 from budgetguard.gate.meters.base import Read
@@ -82,7 +83,7 @@ class _Watch:
     def __enter__(self) -> Read:
         try:
             self._tracker = self._prepared()
-            self._froze = _froze_heap()
+            self._froze = heap.freeze()
             self._tracker.__enter__()
             # Almost free now. It sets the collector's counters to 0 and empties the free lists, so
             # that neither the starting of memray nor the caller decides when the collector runs.
@@ -142,18 +143,6 @@ class _Watch:
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = ""
-
-
-def _froze_heap() -> bool:
-    """Drop old garbage and take what lives out of the collector's sight; tell whether that is new.
-
-    A program's own frozen objects stay frozen.
-    """
-    gc.collect()
-    if gc.get_freeze_count():
-        return False
-    gc.freeze()
-    return True
 
 
 def _why_not(error: Exception) -> str:

@@ -127,8 +127,11 @@ def _told(
 ) -> Told:
     found: dict[str, Budget] = {}
     readings: dict[Point, Reading] = {}
+    begun = "pytest"
     for message in told:
         match message["kind"]:
+            case "begin":
+                begun = str(message["name"])
             case "budget":
                 budget = to_budget(message, METRICS)
                 found[budget.name] = budget
@@ -139,7 +142,7 @@ def _told(
                 raise ConfigError([str(problem) for problem in message["problems"]])
     kinds = {message["kind"] for message in told}
     if "end" not in kinds:
-        name = "pytest"
+        name = "pytest" if begun in found else begun  # the test that the process ended in
         found[name] = _stand_in(name)
         readings[Point(name, "", "")] = _broken(kinds, finished)
     else:
