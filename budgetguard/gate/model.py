@@ -144,6 +144,14 @@ class Reading:
 Readings = Mapping[Point, Reading]
 
 
+def by_subject(readings: Readings) -> dict[tuple[str, str], list[Point]]:
+    """The points of each budget and metric: the whole of the target and its parts."""
+    found: dict[tuple[str, str], list[Point]] = {}
+    for point in readings:
+        found.setdefault((point.budget, point.metric), []).append(point)
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
     """What the baseline holds of one point under one key.

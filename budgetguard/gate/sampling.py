@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from budgetguard.gate.inference import decide
-from budgetguard.gate.model import Budget, Limit, Point, Reading, Readings, Rule
+from budgetguard.gate.model import Budget, Limit, Point, Reading, Readings, Rule, by_subject
 from budgetguard.gate.targets.base import Probe
 
 
@@ -38,10 +38,18 @@ def missing(limit: Limit, reading: Reading) -> int:
 
 def _undecided(budgets: Sequence[Budget], readings: Readings) -> list[Budget]:
     wanted = []
+    points = by_subject(readings)
     for budget in budgets:
         if Point(budget.name, "", "") in readings:
             continue  # it could not be measured at all
-        limits = tuple(limit for limit in budget.limits if _lacks(budget, limit, readings))
+        limits = tuple(
+            limit
+            for limit in budget.limits
+            if any(
+                missing(limit, readings[p])
+                for p in points.get((budget.name, limit.metric.name), ())
+            )
+        )
         if limits:
             wanted.append(replace(budget, limits=limits))
     return wanted
@@ -51,15 +59,6 @@ def _advances(further: Readings, wanted: Sequence[Budget]) -> bool:
     """Whether a round read what was asked for; without it the next would be asked the same."""
     asked = {(budget.name, limit.metric.name) for budget in wanted for limit in budget.limits}
     return any((point.budget, point.metric) in asked for point in further)
-
-
-def _lacks(budget: Budget, limit: Limit, readings: Readings) -> bool:
-    points = (
-        point
-        for point in readings
-        if (point.budget, point.metric) == (budget.name, limit.metric.name)
-    )
-    return any(missing(limit, readings[point]) for point in points)
 
 
 def joined(first: Reading | None, further: Reading) -> Reading:

@@ -1,6 +1,6 @@
 """budgets + readings + baseline -> verdicts: what was judged, what is left, what vanished. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from budgetguard.gate.judge import Yardstick, judge
@@ -16,6 +16,7 @@ from budgetguard.gate.model import (
     Stored,
     Verdict,
     Where,
+    by_subject,
 )
 
 
@@ -56,6 +57,7 @@ def settle(budgets: Sequence[Budget], readings: Readings, by: Yardstick, scope: 
     verdicts: list[Verdict] = []
     left: list[LeftToCheck] = []
     seen: set[Point] = set()
+    points = by_subject(readings)
     for budget in budgets:
         whole = readings.get(Point(budget.name, "", ""))
         if whole is not None:
@@ -72,7 +74,8 @@ def settle(budgets: Sequence[Budget], readings: Readings, by: Yardstick, scope: 
                 left.append(LeftToCheck(budget.name, limit.text, LEFT_REASON))
                 seen.add(Point(budget.name, limit.selector, limit.metric.name))
             else:
-                verdicts += _judged(budget, limit, readings, by)
+                known = points.get((budget.name, limit.metric.name), ())
+                verdicts += _judged(budget, limit, readings, known, by)
     seen |= {Point(verdict.budget, verdict.selector, verdict.metric) for verdict in verdicts}
     unmeasured = {verdict.budget for verdict in verdicts if not verdict.metric}
     shown_only = {budget.name for budget in budgets if not budget.enforce}
@@ -100,13 +103,11 @@ def _unmeasured(budget: Budget, reading: Reading) -> Verdict:
     )
 
 
-def _judged(budget: Budget, limit: Limit, readings: Readings, by: Yardstick) -> Iterator[Verdict]:
+def _judged(
+    budget: Budget, limit: Limit, readings: Readings, points: Collection[Point], by: Yardstick
+) -> Iterator[Verdict]:
     metric = limit.metric.name
-    parts = {
-        point.selector
-        for point in readings
-        if (point.budget, point.metric) == (budget.name, metric)
-    }
+    parts = {point.selector for point in points}
     selectors = select(limit.selector, parts)
     for selector in selectors:
         yield judge(budget, limit, selector, readings.get(Point(budget.name, selector, metric)), by)

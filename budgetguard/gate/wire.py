@@ -91,7 +91,7 @@ def to_reading(message: Mapping[str, Any]) -> tuple[Point, Reading]:
         fields["interval"] = tuple(fields["interval"]) if fields["interval"] else None
         _check_numbers(fields["value"], *fields["samples"], *(fields["interval"] or ()))
         return Point(*map(str, message["point"])), Reading(**fields)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise MeasureError(
             f"the measuring pytest sent a reading that cannot be read: {error}"
         ) from error

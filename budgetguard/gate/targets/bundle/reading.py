@@ -50,10 +50,11 @@ def failed(budget: Budget, error: str) -> Readings:
 def read(budget: Budget, found: Found) -> Readings:
     """The whole's readings, and those of each part that a limit selects.
 
-    Raises `MeasureError` for an archive that cannot be opened.
+    Raises `MeasureError` for an archive that cannot be opened, and where there is nothing in any file.
     """
     alone = len(found.archives) == 1 and not found.files
     contents = [_contents(archive, alone=alone) for archive in found.archives]
+    _refuse_nothing(found, contents)
     encoders = load(limit.metric.name for limit in budget.limits)
     whole = frozenset(limit.metric.name for limit in budget.limits if not limit.selector)
     names = _names(found, contents)
@@ -76,6 +77,19 @@ def read(budget: Budget, found: Found) -> Readings:
         reading = _sum(metric, weighed, contents, found.note)
         readings[Point(budget.name, "", metric)] = reading
     return readings
+
+
+def _refuse_nothing(found: Found, contents: Sequence[Contents]) -> None:
+    """A build that broke often leaves empty files; they would keep every limit."""
+    hollow = [content.archive.name for content in contents if not content.unpacked_bytes]
+    if hollow:
+        raise MeasureError(f"{hollow[0]}: the archive is empty; build it again")
+    files = (*found.files, *found.archives)
+    if not any(file.size_bytes for file in files):
+        which = (
+            f"{files[0].name} is empty" if len(files) == 1 else f"all {len(files)} files are empty"
+        )
+        raise MeasureError(f"{which}; build it again")
 
 
 def _names(found: Found, contents: Sequence[Contents]) -> list[str]:
