@@ -14,6 +14,7 @@ from budgetguard.gate.model import (
     Point,
     Reading,
     Rule,
+    Step,
     Stored,
     Verdict,
 )
@@ -84,10 +85,7 @@ def holds(limit: Limit, value: float, bound: float) -> bool:
 
 def allowed(limit: Limit, stored: Stored) -> float:
     """The bound that a `baseline` limit means: the looser of its steps, from the end of the spread."""
-    value = stored.value or 0.0
-    room = max(
-        abs(value) * step.amount if step.of_baseline else step.amount for step in limit.bound.steps
-    )
+    room = _loosest(limit.bound.steps, stored)
     return stored.high + room if limit.metric.better == "lower" else stored.low - room
 
 
@@ -231,11 +229,42 @@ def _against_baseline(verdict: Verdict, limit: Limit, reading: Reading, by: Yard
         )
         hint = f"better than the baseline; keep it: {update}" if better else ""
         return replace(verdict, outcome=Outcome.PASS, hint=hint)
+    return _beyond(verdict, limit, reading, stored)
+
+
+def _beyond(verdict: Verdict, limit: Limit, reading: Reading, stored: Stored) -> Verdict:
     if stored.made_with != reading.made_with:
         now, then = reading.made_with or "nothing named", stored.made_with or "nothing named"
         reason = f"over the limit, but counted with {now}; the baseline was with {then}"
-        return replace(verdict, reason=reason, hint=f"record it here: {update}")
+        hint = f"record it here: budgetguard baseline update {verdict.budget}"
+        return replace(verdict, reason=reason, hint=hint)
+    if holds(limit, reading.value, _doubtful(limit, stored, verdict.allowed or 0.0)):
+        return _within_grain(verdict, stored)
     return _fail(verdict, limit)
+
+
+def _doubtful(limit: Limit, stored: Stored, bound: float) -> float:
+    """How far beyond `bound` unchanged code may still come: the grain, and once more the spread seen.
+
+    Three sessions see less than the whole spread of a value that never repeats.
+    """
+    if not limit.metric.grain:
+        return bound
+    doubt = _loosest(limit.metric.grain, stored) + stored.high - stored.low
+    return bound + doubt if limit.metric.better == "lower" else bound - doubt
+
+
+def _loosest(steps: Sequence[Step], stored: Stored) -> float:
+    value = abs(stored.value or 0.0)
+    return max(value * step.amount if step.of_baseline else step.amount for step in steps)
+
+
+def _within_grain(verdict: Verdict, stored: Stored) -> Verdict:
+    measured, bound = show_together((verdict.measured or 0.0, verdict.allowed or 0.0), verdict.unit)
+    seen = "" if stored.spread is None else ", which varied between sessions"
+    reason = f"{measured} is over {bound} by less than {verdict.metric} repeats to{seen}"
+    hint = "give the limit a step, such as baseline + 2%"
+    return replace(verdict, outcome=Outcome.UNSETTLED, reason=reason, hint=hint)
 
 
 def _fail(verdict: Verdict, limit: Limit) -> Verdict:

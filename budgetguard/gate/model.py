@@ -23,6 +23,13 @@ class Rule(StrEnum):
     INTERVAL = "interval"
 
 
+class Step(NamedTuple):
+    """How far a value may move from the baseline: a ratio of it, or an amount in the metric's unit."""
+
+    amount: float
+    of_baseline: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """One number that a target offers."""
@@ -38,13 +45,8 @@ class Metric:
     """Whether its value depends on interpreter and machine, so that the baseline holds one per key."""
     relative: bool = True
     """Whether a `baseline` bound makes sense for it."""
-
-
-class Step(NamedTuple):
-    """How far a value may move from the baseline: a ratio of it, or an amount in the metric's unit."""
-
-    amount: float
-    of_baseline: bool
+    grain: tuple[Step, ...] = ()
+    """How finely it repeats beyond the spread that was seen; over a limit by less is UNSETTLED."""
 
 
 @dataclass(frozen=True, slots=True)

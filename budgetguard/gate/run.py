@@ -11,9 +11,19 @@ from budgetguard.errors import UsageError
 from budgetguard.gate import machine
 from budgetguard.gate.baseline import read_baseline
 from budgetguard.gate.config import Config
+from budgetguard.gate.confirm import CONFIRMING_SEEDS, doubted, lower
 from budgetguard.gate.judge import Yardstick
 from budgetguard.gate.limits import nearest
-from budgetguard.gate.model import Baseline, Budget, Point, Reading, Readings, Report, Request, Side
+from budgetguard.gate.model import (
+    Baseline,
+    Budget,
+    Point,
+    Reading,
+    Readings,
+    Report,
+    Request,
+    Side,
+)
 from budgetguard.gate.sampling import sample
 from budgetguard.gate.settle import Scope, settle
 from budgetguard.gate.targets import TARGETS, Job
@@ -33,9 +43,17 @@ def check(config: Config, request: Request, *, strict: bool = False) -> Report:
     baseline = read_baseline(config.baseline_file)
     measured = measure(config, request)
     check_names(request, [*measured.budgets, *config.budgets])
-    settled = settle(
-        measured.budgets, measured.readings, yardstick(config, baseline), scope(request)
-    )
+    by = yardstick(config, baseline)
+    settled = settle(measured.budgets, measured.readings, by, scope(request))
+    for seed in CONFIRMING_SEEDS:
+        names = doubted(settled.verdicts, measured.budgets)
+        if not names:
+            break
+        again = measure(config, replace(request, names=names, seed=seed, exact=True))
+        measured = Measured(
+            measured.budgets, lower(measured.readings, again.readings, measured.budgets)
+        )
+        settled = settle(measured.budgets, measured.readings, by, scope(request))
     return Report(
         verdicts=settled.verdicts,
         left=settled.left,

@@ -129,7 +129,9 @@ def _vanished(
 ) -> Iterator[Verdict]:
     for point, values in sorted(by.entries.items()):
         stored = next(iter(values.values()), None)
-        module = point.budget.partition("::")[0]  # skipped or broken as a whole, it stands for its tests
+        module = point.budget.partition("::")[
+            0
+        ]  # skipped or broken as a whole, it stands for its tests
         if stored is None or point in seen or not unmeasured.isdisjoint((point.budget, module)):
             continue
         if not scope.covers(point, stored):

@@ -24,19 +24,27 @@ from budgetguard import heap
 from budgetguard.errors import MissingExtra
 from budgetguard.extras import need
 from budgetguard.gate.meters.base import Read
-from budgetguard.gate.model import Metric, Reading
+from budgetguard.gate.model import Metric, Reading, Step
 from budgetguard.units import Unit, show
 
 if TYPE_CHECKING:
     from memray import AllocationRecord, Tracker
     from memray._stats import Stats
 
+_FINEST = 0.005
+"""The ratio that these numbers repeat to over sessions, measured by benchmarks/repeatability.py."""
 METRICS: Mapping[str, Metric] = {
-    name: Metric(name=name, unit=unit, about=about, keyed=True)
-    for name, unit, about in (
-        ("peak", Unit.BYTES, "most memory that the call held at once"),
-        ("allocated", Unit.BYTES, "all memory that the call asked for"),
-        ("allocations", Unit.COUNT, "how often the call asked for memory"),
+    name: Metric(
+        name=name,
+        unit=unit,
+        about=about,
+        keyed=True,
+        grain=(Step(_FINEST, of_baseline=True), Step(least, of_baseline=False)),
+    )
+    for name, unit, least, about in (
+        ("peak", Unit.BYTES, 1024, "most memory that the call held at once"),
+        ("allocated", Unit.BYTES, 1024, "all memory that the call asked for"),
+        ("allocations", Unit.COUNT, 8, "how often the call asked for memory"),
     )
 }
 
