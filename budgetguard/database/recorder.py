@@ -47,6 +47,7 @@ _DRIVERS: dict[str, _Driver] = {
 
 _standing = Patches()
 _listening = Patches()
+_stood: dict[str, object] = {}  # by module name: its spec, which a reload renews
 _finder: PostImport | None = None
 _forks = 0
 _lock = RLock()
@@ -56,13 +57,13 @@ def install() -> None:
     """Set the hooks; a driver that is not imported yet gets its own when it is. Idempotent."""
     global _finder  # noqa: PLW0603 — the process has one set of hooks
     with _lock:
-        if _finder is not None:
+        if _finder is not None and _finder in sys.meta_path:
             return
         for name, driver in _DRIVERS.items():
-            if name in sys.modules and driver.stand is not None:
-                driver.stand(sys.modules[name], _standing)
-        _finder = PostImport({name: partial(_imported, name) for name in _DRIVERS})
-        sys.meta_path.insert(0, _finder)
+            if name in sys.modules:
+                _stand(name, driver, sys.modules[name])
+        _finder = _finder or PostImport({name: partial(_imported, name) for name in _DRIVERS})
+        sys.meta_path.insert(0, _finder)  # again, where somebody has put the list back as it was
 
 
 def uninstall() -> None:
@@ -72,9 +73,11 @@ def uninstall() -> None:
         if recordings.recording_now():
             raise UsageError("uninstall() inside `with record()`: leave the block first")
         if _finder is not None:
-            sys.meta_path.remove(_finder)
+            if _finder in sys.meta_path:
+                sys.meta_path.remove(_finder)
             _finder = None
         _standing.undo()
+        _stood.clear()
 
 
 @contextmanager
@@ -135,13 +138,19 @@ def _listen() -> None:
             driver.listen(sys.modules[name], _listening)
 
 
+def _stand(name: str, driver: _Driver, module: ModuleType) -> None:
+    """Set what stands from now on, once for each time that the module is imported."""
+    if driver.stand is not None and _stood.get(name) is not module.__spec__:
+        driver.stand(module, _standing)
+        _stood[name] = module.__spec__
+
+
 def _imported(name: str, module: ModuleType) -> None:
     driver = _DRIVERS[name]
     with _lock:
         if _finder is None:
             return
-        if driver.stand is not None:
-            driver.stand(module, _standing)
+        _stand(name, driver, module)
         if driver.listen is not None and recordings.recording_now():
             driver.listen(module, _listening)
 

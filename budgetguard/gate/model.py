@@ -140,6 +140,8 @@ class Reading:
     made_with: str = ""
     error: str = ""
     skipped: bool = False
+    left: bool = False
+    """Whether `error` is only why this run cannot read it, and `budgetguard check` can."""
     note: str = ""
 
 

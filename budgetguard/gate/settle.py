@@ -62,9 +62,7 @@ def settle(budgets: Sequence[Budget], readings: Readings, by: Yardstick, scope: 
         whole = readings.get(Point(budget.name, "", ""))
         if whole is not None:
             verdicts.append(_unmeasured(budget, whole))
-            seen |= {
-                Point(budget.name, limit.selector, limit.metric.name) for limit in budget.limits
-            }
+            seen |= {_point(budget, limit) for limit in budget.limits}
             continue
         for limit in budget.limits:
             if limit.bound.relative and scope.no_baseline:
@@ -72,7 +70,10 @@ def settle(budgets: Sequence[Budget], readings: Readings, by: Yardstick, scope: 
                 verdicts.append(_unmeasured(replace(budget, limits=(limit,)), why))
             elif limit.bound.relative and not limit.metric.exact:
                 left.append(LeftToCheck(budget.name, limit.text, LEFT_REASON))
-                seen.add(Point(budget.name, limit.selector, limit.metric.name))
+                seen.add(_point(budget, limit))
+            elif (read := readings.get(_point(budget, limit))) and read.left:
+                left.append(LeftToCheck(budget.name, limit.text, read.error))
+                seen.add(_point(budget, limit))
             else:
                 known = points.get((budget.name, limit.metric.name), ())
                 verdicts += _judged(budget, limit, readings, known, by)
@@ -84,6 +85,10 @@ def settle(budgets: Sequence[Budget], readings: Readings, by: Yardstick, scope: 
         for verdict in _vanished(by, scope, seen, unmeasured)
     ]
     return Settled(tuple(verdicts), tuple(left))
+
+
+def _point(budget: Budget, limit: Limit) -> Point:
+    return Point(budget.name, limit.selector, limit.metric.name)
 
 
 def _unmeasured(budget: Budget, reading: Reading) -> Verdict:

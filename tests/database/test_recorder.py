@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+import sys
 
 import pytest
 
@@ -160,3 +161,13 @@ def test_a_million_texts_stay_within_bounds(connection):
     assert seen.queries == 12_000
     assert len(seen.groups) <= recording._MAX_GROUPS + 1
     assert sum(group.count for group in seen.groups) == 12_000
+
+
+def test_a_finder_that_was_taken_out_is_put_back():
+    """Somebody who restores sys.meta_path takes our hook out; the next block has it again."""
+    install()
+    before = list(sys.meta_path)
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != "PostImport"]
+    assert sys.meta_path != before
+    install()
+    assert sys.meta_path == before

@@ -26,7 +26,9 @@ def main() -> int:
     arguments.add_argument("--quick", action="store_true", help="without the whole suite")
     asked = arguments.parse_args()
     wheel = build()
-    results = [result for version in asked.python or VERSIONS for result in on(version, wheel, asked.quick)]
+    results = [
+        result for version in asked.python or VERSIONS for result in on(version, wheel, asked.quick)
+    ]
     failed = [name for name, passed in results if not passed]
     print(f"{len(results) - len(failed)} passed, {len(failed)} failed")
     for name in failed:
@@ -60,8 +62,23 @@ def whole_suite(name: str, python: str) -> bool:
     """The tests of the repository against the installed wheel."""
     dev = [one for one in groups()["dev"] if not one.startswith("pytest-budgetguard")]
     app = ROOT / "examples" / "content_app"
-    run([uv(), "pip", "install", "--quiet", "--python", python, *dev, "--editable", str(app)], cwd=ROOT)
-    command = [python, "-P", "-m", "pytest", "-n", "2", "--dist", "worksteal", "-q", "-p", "no:cacheprovider"]
+    run(
+        [uv(), "pip", "install", "--quiet", "--python", python, *dev, "--editable", str(app)],
+        cwd=ROOT,
+    )
+    command = [
+        python,
+        "-P",
+        "-m",
+        "pytest",
+        "-n",
+        "2",
+        "--dist",
+        "worksteal",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
     return attempt(f"{name} whole suite", [*command, "--deselect", "tests/architecture", "tests"])
 
 
@@ -78,7 +95,10 @@ def environment(folder: str, interpreter: str, wheel: Path, extras: tuple[str, .
 def find_python(version: str) -> str | None:
     """An interpreter of this version: ours, one on the path, or one of pyenv's, tried by running it."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    candidates = [sys.executable if version == current() else "", shutil.which(f"python{version}") or ""]
+    candidates = [
+        sys.executable if version == current() else "",
+        shutil.which(f"python{version}") or "",
+    ]
     candidates += [str(folder / "bin" / "python") for folder in sorted(pyenv.glob(f"{version}.*"))]
     return next((one for one in candidates if one and speaks(one, version)), None)
 
@@ -112,7 +132,10 @@ def groups() -> dict[str, list[str]]:
 def attempt(name: str, command: list[str]) -> bool:
     """Run one try and tell how it went."""
     done = subprocess.run(command, cwd=ROOT / "tests", timeout=TIMEOUT_S)
-    print(f"{name}: {'passed' if done.returncode == 0 else f'failed, exit {done.returncode}'}", flush=True)
+    print(
+        f"{name}: {'passed' if done.returncode == 0 else f'failed, exit {done.returncode}'}",
+        flush=True,
+    )
     return done.returncode == 0
 
 

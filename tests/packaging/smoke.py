@@ -36,7 +36,12 @@ OVER = """
 def test_over():
     sqlite3.connect(":memory:").execute("select 1")
 """
-MODULES = {"benchmark": "pytest_benchmark", "bundle": "brotli", "memory": "memray", "database": "sqlalchemy"}
+MODULES = {
+    "benchmark": "pytest_benchmark",
+    "bundle": "brotli",
+    "memory": "memray",
+    "database": "sqlalchemy",
+}
 
 
 def main() -> None:
@@ -44,7 +49,9 @@ def main() -> None:
     installed = set(MODULES) if "all" in extras else extras
     for extra, module in MODULES.items():
         found = importlib.util.find_spec(module) is not None
-        assert found == (extra in installed), f"{module}: found is {found}, with extras {sorted(extras)}"
+        assert found == (extra in installed), (
+            f"{module}: found is {found}, with extras {sorted(extras)}"
+        )
     with tempfile.TemporaryDirectory() as folder:
         play(Path(folder), installed)
     print("smoke: passed")
@@ -73,7 +80,9 @@ def play(project: Path, installed: set[str]) -> None:
 
 def missing(project: Path, there: bool, target: str, limit: str, named: str) -> None:
     (project / "test_app.py").write_text(TESTS)
-    (project / "budgetguard.yml").write_text(f"version: 1\nbudgets:\n  x:\n    {target}\n    limits: [{limit}]\n")
+    (project / "budgetguard.yml").write_text(
+        f"version: 1\nbudgets:\n  x:\n    {target}\n    limits: [{limit}]\n"
+    )
     done = run(project, "check", "x")
     expect(done, 0 if there else 4)
     assert there or named in done.stdout + done.stderr, done.stdout + done.stderr
@@ -88,11 +97,15 @@ def pytest(project: Path) -> subprocess.CompletedProcess[str]:
 
 
 def start(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-P", *words], cwd=project, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        [sys.executable, "-P", *words], cwd=project, capture_output=True, text=True, timeout=300
+    )
 
 
 def expect(done: subprocess.CompletedProcess[str], code: int) -> subprocess.CompletedProcess[str]:
-    assert done.returncode == code, f"exit {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == code, (
+        f"exit {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}"
+    )
     return done
 
 

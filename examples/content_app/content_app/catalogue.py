@@ -23,7 +23,7 @@ _SUMMARY = (
 )
 
 
-class NotFound(Exception):  # noqa: N818 - it is named like the answer it becomes
+class NotFound(Exception):
     """There is no such row."""
 
 

@@ -22,7 +22,7 @@ _PAGE_URL = re.compile(r"https://site-(\d+)\.example/([\w-]+)")
 Json = dict[str, Any]
 
 
-class BadRequest(Exception):  # noqa: N818 - it is named like the answer it becomes
+class BadRequest(Exception):
     """The request does not fit the API."""
 
 

@@ -1,0 +1,1 @@
+"""The pytest plugin of budgetguard. `plugin.py` is all that an idle run imports."""

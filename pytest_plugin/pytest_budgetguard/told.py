@@ -1,0 +1,115 @@
+"""What a session was told about its budgets; on a worker of pytest-xdist it is packed for the controller."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from budgetguard.gate.meters import METRICS
+from budgetguard.gate.model import Budget, Outcome, Point, Reading, Readings, Verdict
+from budgetguard.gate.wire import budget_message, to_budget, to_reading
+from pytest_budgetguard.declared import Bound, Home, Homes
+
+
+@dataclass
+class Budgets:
+    """The budgets of one home, their readings, and those that this session did not measure."""
+
+    home: Home
+    budgets: dict[str, Budget] = field(default_factory=dict)
+    readings: dict[Point, Reading] = field(default_factory=dict)
+    numbers: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    left: dict[str, tuple[Budget, str]] = field(default_factory=dict)
+    """By name, with the reason."""
+
+
+class Told:
+    """Collects what items were found to be."""
+
+    def __init__(self) -> None:
+        self._homes: dict[str, Budgets] = {}
+
+    def found(self, home: Home) -> Budgets:
+        """Note a home of this session; it may have lost all its tests. Raises `BaselineError`."""
+        home.baseline  # noqa: B018  # read now, so that an unsound one stops the session before a test runs
+        return self._homes.setdefault(_key(home), Budgets(home))
+
+    def measured(
+        self, home: Home, budget: Budget, readings: Readings, numbers: Mapping[str, str]
+    ) -> None:
+        """Note the readings of one item."""
+        budgets = self.found(home)
+        budgets.budgets[budget.name] = budget
+        budgets.readings |= readings
+        budgets.numbers[budget.name] = numbers
+        budgets.left.pop(budget.name, None)
+
+    def unmeasured(self, bound: Bound, reading: Reading) -> Budget:
+        """Note why an item has no readings."""
+        budget = bound.known_budget
+        self.measured(bound.home, budget, {Point(bound.name, "", ""): reading}, bound.numbers)
+        return budget
+
+    def left(self, bound: Bound, why: str) -> None:
+        """Note that this session does not judge an item."""
+        if not self.knows(bound):
+            self.found(bound.home).left.setdefault(bound.name, (bound.known_budget, why))
+
+    def knows(self, bound: Bound) -> bool:
+        """Whether an item was measured already."""
+        return bound.name in self.found(bound.home).budgets
+
+    @property
+    def homes(self) -> list[Budgets]:
+        """All homes with what was told of each."""
+        return list(self._homes.values())
+
+    def packed(self) -> list[dict[str, Any]]:
+        """All of it as plain data."""
+        return [_packed(told) for told in self.homes]
+
+    def unpack(self, packed: Iterable[Mapping[str, Any]], homes: Homes) -> None:
+        """Take in what a worker packed; what one left another may have measured."""
+        for part in packed:
+            told = self.found(homes.at(Path(part["file"]) if part["file"] else None))
+            for message in part["budgets"]:
+                budget = to_budget(message, METRICS)
+                told.budgets[budget.name] = budget
+                told.numbers[budget.name] = message["numbers"]
+            for message, why in part["left"]:
+                budget = to_budget(message, METRICS)
+                told.left.setdefault(budget.name, (budget, why))
+            told.readings |= dict(map(to_reading, part["readings"]))
+            for name in told.budgets:
+                told.left.pop(name, None)
+
+
+def beside_others(verdict: Verdict, budget: Budget) -> Verdict:
+    """A red on a clock that other workers of pytest-xdist compete with is not told as one."""
+    sampled = {limit.metric.name for limit in budget.limits if not limit.metric.exact}
+    if verdict.outcome is not Outcome.FAIL or verdict.metric not in sampled - {"leaked"}:
+        return verdict
+    return replace(
+        verdict,
+        outcome=Outcome.UNSETTLED,
+        reason=f"{verdict.reason}; read beside the other workers of pytest-xdist",
+        hint="read it alone: budgetguard check, or pytest -n 0",
+    )
+
+
+def _packed(told: Budgets) -> dict[str, Any]:
+    return {
+        "file": _key(told.home),
+        "budgets": [
+            budget_message(budget, told.numbers[name]) for name, budget in told.budgets.items()
+        ],
+        "left": [[budget_message(budget, {}), why] for budget, why in told.left.values()],
+        "readings": [
+            {"point": list(point), "reading": asdict(reading)}
+            for point, reading in told.readings.items()
+        ],
+    }
+
+
+def _key(home: Home) -> str:
+    return str(home.config.file) if home.config else ""
