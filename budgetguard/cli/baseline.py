@@ -69,15 +69,26 @@ def baseline() -> None:
 @baseline.command(epilog=_UPDATE_EPILOG)
 @_names
 @_config
-def update(names: tuple[str, ...], file: Path | None) -> int:
+@click.option(
+    "--keep-keys",
+    is_flag=True,
+    help="Keep what is recorded under other interpreters and machines beside the new values.",
+)
+def update(names: tuple[str, ...], file: Path | None, keep_keys: bool) -> int:
     """Measure and record; with NAME only those budgets.
 
     Exact values are read in three sessions; what does not repeat gets its spread. Without NAME,
     what vanished is dropped. What could not be measured keeps its entry, and the exit code is 4.
+
+    Memory is recorded per interpreter and machine. An update drops the values of others, as they
+    were of older code; a project that is checked on several Pythons records on each with
+    --keep-keys.
     """
     config = configuration(file)
     old = read_baseline(config.baseline_file)
-    recorded = watched(lambda watch: record(config, Request(names=names, watch=watch), old))
+    recorded = watched(
+        lambda watch: record(config, Request(names=names, watch=watch), old, keep_keys=keep_keys)
+    )
     if recorded.recorded or recorded.changes:
         write_baseline(config.baseline_file, recorded.baseline)
     _tell(recorded, config.baseline_file)

@@ -48,18 +48,21 @@ class Recorded:
         return 4 if any(not one.skipped for one in self.kept) or not self.recorded else 0
 
 
-def record(config: Config, request: Request, old: Baseline) -> Recorded:
+def record(config: Config, request: Request, old: Baseline, *, keep_keys: bool = False) -> Recorded:
     """Measure what `request` names and return the baseline with its values.
 
+    An entry loses its values under other keys, which were of older code, unless `keep_keys`.
     Raises `UsageError` for a name that neither a budget nor the old baseline has.
     """
     sessions = _sessions(config, request)
-    stored = [_stand_in(point.budget) for point in old.entries]
-    check_names(request, [*sessions[0].budgets, *config.budgets, *stored])
+    known = [_stand_in(point.budget) for point in old.entries]
+    check_names(request, [*sessions[0].budgets, *config.budgets, *known])
     fresh, kept = _read(sessions)
     stays = _Stays(request, sessions[0].budgets, kept)
     entries = {point: values for point, values in old.entries.items() if stays.keeps(point, values)}
-    entries |= {point: {key: stored} for point, (key, stored) in fresh.items()}
+    for point, (key, stored) in fresh.items():
+        others = old.entries.get(point, {}) if keep_keys and key else {}
+        entries[point] = {**others, key: stored}
     baseline = Baseline(entries, old.time or _now())
     return Recorded(baseline, compare(old, baseline), tuple(kept.values()), len(fresh))
 

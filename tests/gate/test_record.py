@@ -250,3 +250,17 @@ def test_reading_a_baseline_back_after_record(project):
     write_baseline(config.baseline_file, recorded.baseline)
 
     assert read_baseline(config.baseline_file) == recorded.baseline
+
+
+@pytest.mark.parametrize("keep_keys", [False, True])
+def test_values_under_other_keys_are_of_older_code_unless_they_are_kept(project, keep_keys):
+    """A project that is checked on several interpreters records on each of them."""
+    config = project("version: 1\nbudgets:\n  t: {test: test_it.py, limits: [peak <= 1 GB]}\n")
+    (project.folder / "test_it.py").write_text("def test_a(): bytearray(10_000)\n")
+    point = Point("test_it.py::test_a", "", "peak")
+    old = Baseline({point: {"pypy-9.9-moon-risc": stored(7, target="test")}})
+
+    recorded = record(config, Request(), old, keep_keys=keep_keys)
+
+    keys = set(recorded.baseline.entries[point])
+    assert keys == {machine.key()} | ({"pypy-9.9-moon-risc"} if keep_keys else set())
