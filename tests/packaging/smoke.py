@@ -71,7 +71,7 @@ def play(project: Path, installed: set[str]) -> None:
     (project / "test_app.py").write_text(TESTS + OVER)
     expect(pytest(project), 1)
     missing(project, "bundle" in installed, 'bundle: "*.js"', "brotli <= 1 kB", "[bundle]")
-    memory = TESTS.replace('"queries <= 2"', '"peak <= 9 MB"')
+    memory = TESTS.replace('"queries <= 2"', '"queries <= 2", "peak <= 9 MB"')
     (project / "test_app.py").write_text(memory)
     done = pytest(project)
     assert (done.returncode == 0) == ("memory" in installed), done.stdout
