@@ -40,7 +40,6 @@ MODULES = {
     "benchmark": "pytest_benchmark",
     "bundle": "brotli",
     "memory": "memray",
-    "database": "sqlalchemy",
 }
 
 
