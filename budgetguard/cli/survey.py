@@ -38,7 +38,7 @@ _BENCHMARK = re.compile(rb"\bdef test_\w+\([^)]*\bbenchmark\b")
 _SKIPPED = frozenset(
     {"node_modules", ".git", ".venv", "venv", "__pycache__", ".tox", "site-packages"}
 )
-_LISTS = ("pyproject.toml", "setup.cfg", "setup.py", "requirements.txt", "requirements-dev.txt")
+_LISTS = ("setup.cfg", "setup.py", "requirements.txt", "requirements-dev.txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def survey(folder: Path) -> Survey:
     """Look at the project in `folder`."""
     pyproject = _toml(folder / "pyproject.toml")
     tests = _tests(folder, pyproject)
-    dependencies = "\n".join(_text(folder / name) for name in _LISTS)
+    dependencies = "\n".join([*_required(pyproject), *(_text(folder / name) for name in _LISTS)])
     database = _DATABASES.search(dependencies)
     bundler = _BUNDLERS.search(_text(folder / "package.json"))
     return Survey(
@@ -162,6 +162,16 @@ def _python_files(folder: Path) -> list[Path]:
 
 def _startable(script: str) -> bool:
     return (Path(sys.executable).parent / script).exists() or shutil.which(script) is not None
+
+
+def _required(pyproject: Mapping[str, object]) -> Iterator[str]:
+    """What pyproject.toml asks for: not every word in it, which may be about something else."""
+    lists = [_table(pyproject, "project").get("dependencies")]
+    lists += _table(pyproject, "project", "optional-dependencies").values()
+    lists += _table(pyproject, "dependency-groups").values()
+    for requirements in lists:
+        yield from map(str, requirements if isinstance(requirements, list) else ())
+    yield from _table(pyproject, "tool", "poetry", "dependencies")
 
 
 def _table(document: Mapping[str, object], *keys: str) -> Mapping[str, object]:
