@@ -160,7 +160,7 @@ def merge(file: Path | None) -> int:
     where = config.baseline_file
     sides = conflict_of(where)
     if sides is None:
-        say(f"no conflict in {where.name}")
+        say(f"no conflict marks in {where.name}; if git still lists it: git add {where.name}")
         return 0
     merged = merge_baselines(*sides)
     write_baseline(where, merged.baseline)

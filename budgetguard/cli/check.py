@@ -69,12 +69,12 @@ def check(
             strict=strict,
         )
     )
-    for target in reports:
-        write(target, report)
     if as_json:
         say(FORMATS[".json"](report).rstrip())
     else:
         say(terminal.render(report, style=style, width=width()).rstrip())
+    for target in reports:
+        write(target, report)
     return report.exit_code
 
 

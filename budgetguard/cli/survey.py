@@ -24,6 +24,8 @@ BUILT_FOLDERS = (
     "app/static",
     "src",
 )
+_OUTPUT = frozenset({"dist", "out"})
+"""Folders that only a build writes to: what is in them is built, with a hash in its name or without."""
 _DEEP = 4
 _MOST_FILES = 5_000
 _LARGEST_BYTES = 20_000_000
@@ -87,13 +89,13 @@ def survey(folder: Path) -> Survey:
 
 
 def _assets(folder: Path) -> Iterator[Assets]:
-    """Globs over files with a content hash in their name; a build changes the hash, not the glob."""
+    """Globs over built scripts and styles; a build changes the hash in a name, not the glob."""
     found: dict[str, list[Path]] = {}
     for file in _files(folder):
-        hashed = _HASHED.match(file.name)
-        if hashed:
-            place = file.parent.relative_to(folder).as_posix()
-            found.setdefault(f"{place}/*.{hashed[2]}", []).append(file)
+        place = file.parent.relative_to(folder).as_posix()
+        built = not _OUTPUT.isdisjoint(place.split("/")) and file.suffix in (".js", ".css")
+        if built or _HASHED.match(file.name):
+            found.setdefault(f"{place}/*{file.suffix}", []).append(file)
     for pattern, files in sorted(found.items()):
         raw = sum(file.stat().st_size for file in files)
         yield Assets(pattern, raw, _gzip(files) if raw <= _LARGEST_BYTES else None)
@@ -101,7 +103,10 @@ def _assets(folder: Path) -> Iterator[Assets]:
 
 def _files(folder: Path) -> Iterator[Path]:
     """The files below the folders that builds write to; a bound keeps huge trees cheap."""
-    waiting = [(folder / name, 0) for name in BUILT_FOLDERS]
+    fronts = [package.parent for package in sorted(folder.glob("*/package.json"))]
+    built = [folder / name for name in BUILT_FOLDERS]
+    built += [front / name for front in fronts for name in sorted(_OUTPUT)]
+    waiting = [(place, 0) for place in dict.fromkeys(built)]
     seen = 0
     while waiting and seen < _MOST_FILES:
         here, depth = waiting.pop()

@@ -25,7 +25,8 @@ def replace_text(file: Path, content: str) -> None:
         with os.fdopen(_begin(temporary), "wb") as stream:
             stream.write(content.encode("utf-8", "backslashreplace"))
             stream.flush()
-            os.fchmod(stream.fileno(), mode)
+            if hasattr(os, "fchmod"):  # Windows has it from Python 3.13 on
+                os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
             _name(stream.fileno(), temporary)
         temporary.replace(target)
@@ -40,7 +41,8 @@ def _begin(temporary: Path) -> int:
     if unnamed and _HANDLES.is_dir():
         with suppress(OSError):  # not every file system has it
             return os.open(temporary.parent, unnamed | os.O_WRONLY, 0o600)
-    return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    binary = getattr(os, "O_BINARY", 0)
+    return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | binary, 0o600)
 
 
 def _name(handle: int, temporary: Path) -> None:

@@ -21,6 +21,11 @@ LARGEST_BYTES = 64_000_000
 MARKERS = ("<<<<<<< ", "=======", ">>>>>>> ", "||||||| ")
 
 _REQUIRED = ("budget", "target", "metric", "unit")
+_ALLOWED = {
+    "unit": frozenset(Unit),
+    "target": frozenset({"bundle", "test", "command"}),
+    "better": frozenset({"", "higher"}),
+}
 _KNOWN = frozenset({*_REQUIRED, "selector", "key", "value", "spread", "with", "better"})
 
 
@@ -54,12 +59,12 @@ def parse_baseline(text: str, file: Path) -> Baseline:
     """The baseline that `text`, read from `file`, holds."""
     try:
         document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise _corrupt(file, f"not JSON: {error}") from None
     if not isinstance(document, dict):
         raise _corrupt(file, f"expected an object; got {type(document).__name__}")
     schema = document.get("schema")
-    if schema != SCHEMA:
+    if type(schema) is not int or schema != SCHEMA:
         raise BaselineError(
             f"{file}: schema {schema!r}; this budgetguard {__version__} reads schema {SCHEMA}. "
             f"Upgrade: pip install -U pytest-budgetguard; or record anew: budgetguard baseline update"
@@ -149,39 +154,55 @@ def _entry(entry: object, where: str) -> tuple[Point, str, Stored]:
         )
     strange = sorted(set(entry) - _KNOWN)
     if strange:
-        raise BaselineError(
-            f"{where}: unknown field {strange[0]!r}; restore the file or record anew"
-        )
-    try:
-        unit = Unit(entry["unit"])
-    except ValueError:
-        raise BaselineError(
-            f"{where}: unknown unit {entry['unit']!r}; restore the file or record anew"
-        ) from None
-    spread = entry.get("spread")
-    if spread is not None and (not isinstance(spread, list) or len(spread) != 2):
-        raise BaselineError(
-            f"{where}: spread is not a pair of numbers; restore the file or record anew"
-        )
+        raise _wrong(where, f"unknown field {strange[0]!r}")
+    for name, allowed in _ALLOWED.items():
+        if entry.get(name, "") not in allowed:
+            expected = ", ".join(sorted(allowed - {""}))
+            raise _wrong(where, f"{name} is {entry[name]!r}; expected {expected}")
+    for name in ("selector", "key", "with"):
+        if not isinstance(entry.get(name, ""), str):
+            raise _wrong(where, f"{name} is {entry[name]!r}; expected text")
     stored = Stored(
-        unit=unit,
+        unit=Unit(entry["unit"]),
         target=entry["target"],
         value=None if entry.get("value") is None else _number(entry["value"], where),
-        spread=(_number(spread[0], where), _number(spread[1], where)) if spread else None,
-        made_with=str(entry.get("with", "")),
-        better="higher" if entry.get("better") == "higher" else "lower",
+        spread=_spread(entry.get("spread"), entry.get("value"), where),
+        made_with=entry.get("with", ""),
+        better=entry.get("better") or "lower",
     )
-    return (
-        Point(entry["budget"], str(entry.get("selector", "")), entry["metric"]),
-        str(entry.get("key", "")),
-        stored,
+    point = Point(entry["budget"], entry.get("selector", ""), entry["metric"])
+    return point, entry.get("key", ""), stored
+
+
+def _spread(pair: object, value: object, where: str) -> tuple[float, float] | None:
+    if pair is None:
+        return None
+    if not isinstance(pair, list) or len(pair) != 2 or value is None:
+        raise _wrong(where, "spread is not a pair of numbers around a value")
+    low, middle, high = (_number(each, where) for each in (pair[0], value, pair[1]))
+    if not low <= middle <= high:
+        raise _wrong(where, f"spread {low:g} to {high:g} does not hold the value {middle:g}")
+    return low, high
+
+
+def _wrong(where: str, what: str) -> BaselineError:
+    return BaselineError(
+        f"{where}: {what}; restore the file or record anew: budgetguard baseline update"
     )
 
 
 def _number(value: object, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise BaselineError(f"{where}: {value!r} is not a number; restore the file or record anew")
-    return float(value)
+    try:
+        number = (
+            math.nan
+            if isinstance(value, bool) or not isinstance(value, int | float)
+            else float(value)
+        )
+    except OverflowError:
+        number = math.inf
+    if not 0 <= number < math.inf:
+        raise _wrong(where, f"{str(value)[:40]!r} is not a number from 0 up")
+    return number
 
 
 def _name(point: Point) -> str:

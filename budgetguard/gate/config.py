@@ -228,6 +228,7 @@ def _accept(section: Section, budgets: Mapping[str, Budget]) -> Accepted | None:
         section.problem("limit", str(error))
         return None
     _check_accepts(limit, budgets.get(texts["budget"]), section)
+    _check_kind(limit, section)
     return Accepted(
         budget=texts["budget"],
         limit=limit,
@@ -262,6 +263,13 @@ def _check_accepts(limit: Limit, budget: Budget | None, section: Section) -> Non
     if all((one.selector, one.metric.name) != subject for one in budget.limits):
         named = " ".join(filter(None, subject))
         section.problem("limit", f"budget {budget.name!r} has no limit on {named} to loosen")
+
+
+def _check_kind(limit: Limit, section: Section) -> None:
+    if limit.bound.relative and not limit.metric.exact:
+        section.problem(
+            "limit", f"{limit.metric.name} has no stored value; accept an absolute bound"
+        )
 
 
 def _is_day(text: str) -> bool:

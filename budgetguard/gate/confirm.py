@@ -10,6 +10,8 @@ from budgetguard.gate.model import Budget, Outcome, Readings, Verdict
 
 CONFIRMING_SEEDS = (2, 3)
 """One further session each; the first red ran without a seed."""
+MOST_DOUBTED = 200
+"""So many reds at once are no accident of a session, nor would their names fit a command line."""
 HOPELESS = 1.25
 """A value this much over its bound is red whatever another session says."""
 
@@ -17,7 +19,8 @@ HOPELESS = 1.25
 def doubted(verdicts: Sequence[Verdict], budgets: Sequence[Budget]) -> tuple[str, ...]:
     """The budgets with a red on a metric that depends on its process, near its bound."""
     keyed = _keyed(budgets)
-    return tuple(sorted({v.budget for v in verdicts if (v.budget, v.metric) in keyed and _near(v)}))
+    found = sorted({v.budget for v in verdicts if (v.budget, v.metric) in keyed and _near(v)})
+    return tuple(found) if len(found) <= MOST_DOUBTED else ()
 
 
 def lower(readings: Readings, again: Readings, budgets: Sequence[Budget]) -> Readings:

@@ -1,7 +1,7 @@
 """Which budget a test has: its markers from the nearest outwards, then the groups of the configuration."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from budgetguard.errors import ConfigError
@@ -64,38 +64,37 @@ def budget_of(node_id: str, markers: Sequence[Declared], groups: Sequence[Budget
     """
     limits: dict[str, tuple[Limit, ...]] = {}
     for declared in markers:
-        for name, same in _by_metric(declared.limits).items():
+        for name, same in _by_metric(declared.limits, where=declared.where).items():
             limits.setdefault(name, same)
     _check_groups(node_id, groups)
     for group in groups:
-        for name, same in _by_metric(group.limits).items():
+        own = _by_metric(group.limits, where=group.where, enforce=group.enforce)
+        for name, same in own.items():
             limits.setdefault(name, same)
     skips = [one.may_skip for one in markers] + [one.may_skip for one in groups]
     may_skip = next(filter(None, skips), "")
     if not limits and not may_skip:
         return None
+    held = tuple(limit for same in limits.values() for limit in same)
     return Budget(
         name=node_id,
         target=TARGET,
-        limits=tuple(limit for same in limits.values() for limit in same),
+        limits=held,
         where=markers[0].where if markers else groups[0].where,
         group="\n".join(group.name for group in groups),
-        enforce=_enforced(markers, groups),
+        enforce=not held or any(limit.enforce for limit in held),
         may_skip=may_skip,
     )
 
 
-def _enforced(markers: Sequence[Declared], groups: Sequence[Budget]) -> bool:
-    """Only a test whose limits all come from groups that are not enforced is merely shown."""
-    if not groups or any(one.limits for one in markers):
-        return True
-    return any(group.enforce for group in groups)
-
-
-def _by_metric(limits: Sequence[Limit]) -> dict[str, tuple[Limit, ...]]:
+def _by_metric(
+    limits: Sequence[Limit], *, where: Where | None = None, enforce: bool = True
+) -> dict[str, tuple[Limit, ...]]:
+    """The limits on each metric, with the place they come from."""
     found: dict[str, tuple[Limit, ...]] = {}
     for limit in limits:
-        found[limit.metric.name] = (*found.get(limit.metric.name, ()), limit)
+        placed = replace(limit, where=where, enforce=enforce)
+        found[limit.metric.name] = (*found.get(limit.metric.name, ()), placed)
     return found
 
 

@@ -52,8 +52,8 @@ def judge(
         metric=limit.metric.name,
         unit=limit.metric.unit,
         selector=selector,
-        where=budget.where,
-        enforced=budget.enforce,
+        where=limit.where or budget.where,
+        enforced=budget.enforce and limit.enforce,
     )
     if reading is None:
         return replace(verdict, reason="not measured", hint=_rerun(budget))
@@ -61,7 +61,7 @@ def judge(
         return _unread(verdict, budget, reading)
     if strange := _no_number(reading):
         return replace(verdict, reason=f"read as {strange}, which is no number to judge")
-    limit, note = _accept(budget, limit, by)
+    limit, note = in_force(budget, limit, by)
     verdict = replace(
         verdict, measured=reading.value, evidence=reading.evidence, note=note or reading.note
     )
@@ -103,18 +103,23 @@ def _no_number(reading: Reading) -> str:
     return str(strange[0]) if strange else ""
 
 
-def _accept(budget: Budget, limit: Limit, by: Yardstick) -> tuple[Limit, str]:
-    """The limit that holds today and what to tell of it; of two acceptances the later end counts."""
+def in_force(budget: Budget, limit: Limit, by: Yardstick) -> tuple[Limit, str]:
+    """The limit that holds today and what to tell of it; of several acceptances the loosest holds.
+
+    Whoever takes readings asks here, too: how many it takes depends on the bound.
+    """
     mine = [accepted for accepted in by.accepted if _accepts(accepted, budget, limit)]
     if not mine:
         return limit, ""
-    accepted = max(mine, key=lambda one: one.until)
+    today = by.today.isoformat()
+    live = [accepted for accepted in mine if accepted.until >= today]
+    accepted = max(live, key=_looseness) if live else max(mine, key=lambda one: one.until)
     text, until = accepted.limit.text, accepted.until
     left = (dt.date.fromisoformat(until) - by.today).days
     if left < 0:
         return limit, f"the acceptance of `{text}` ended on {until}: {accepted.reason}"
     soon = f"; {left} days left" if left <= WARN_DAYS else ""
-    loosened = replace(accepted.limit, text=limit.text)
+    loosened = replace(accepted.limit, text=limit.text, enforce=limit.enforce, where=limit.where)
     return loosened, f"accepted until {until}: {text}, {accepted.reason}{soon}"
 
 
@@ -125,10 +130,25 @@ def _accepts(accepted: Accepted, budget: Budget, limit: Limit) -> bool:
     kinds = {one.bound.relative for one in budget.limits if _subject(one) == _subject(limit)}
     other = accepted.limit.bound
     if other.relative is not limit.bound.relative:
-        return other.relative not in kinds
+        return not other.relative and False not in kinds
     if other.value is None or limit.bound.value is None:
-        return True
+        return _at_least(other.steps, limit.bound.steps)
     return holds(limit, limit.bound.value, other.value) or other.value == limit.bound.value
+
+
+def _at_least(loose: Sequence[Step], tight: Sequence[Step]) -> bool:
+    """Whether every step of one bound has its equal or better in the other; none of 0 needs one."""
+    return all(
+        step.amount == 0
+        or any(one.of_baseline is step.of_baseline and one.amount >= step.amount for one in loose)
+        for step in tight
+    )
+
+
+def _looseness(accepted: Accepted) -> tuple[float, str]:
+    bound, better = accepted.limit.bound, accepted.limit.metric.better
+    room = bound.value if bound.value is not None else sum(step.amount for step in bound.steps)
+    return (room if better == "lower" or bound.relative else -room), accepted.until
 
 
 def _subject(limit: Limit) -> tuple[str, str]:
@@ -207,6 +227,8 @@ def _interval(verdict: Verdict, limit: Limit, reading: Reading) -> Verdict:
 def _against_baseline(verdict: Verdict, limit: Limit, reading: Reading, by: Yardstick) -> Verdict:
     update = f"budgetguard baseline update {verdict.budget}"
     stored, others = by.stored(_point(verdict), keyed=limit.metric.keyed)
+    if stored is not None and stored.value is None:
+        return replace(verdict, reason="its entry in the baseline has lost its value", hint=update)
     if stored is None or stored.value is None:
         if others:
             reason = f"recorded under {others} only; this is {by.key}"

@@ -26,7 +26,8 @@ class Merged:
 def conflict_of(file: Path) -> tuple[Baseline, Baseline] | None:
     """Both sides of the conflict in `file`, from its marks or from git's index; None without one.
 
-    The marks come first, because a person may have settled a part by hand.
+    The marks come first, because a person may have settled a part by hand. A sound file without marks
+    is settled, whatever git's index still says: what was recorded since must not be lost.
     """
     text = _text(file)
     if text is not None and conflicted(text):
@@ -41,7 +42,17 @@ def conflict_of(file: Path) -> tuple[Baseline, Baseline] | None:
                 f"{file}: one side of the merge deleted it; keep it: git add {file.name}, "
                 f"or delete it: git rm {file.name}"
             )
+        if text is not None and _is_sound(text, file):
+            return None
     return parse_baseline(ours, file), parse_baseline(theirs, file)
+
+
+def _is_sound(text: str, file: Path) -> bool:
+    try:
+        parse_baseline(text, file)
+    except BaselineError:
+        return False
+    return True
 
 
 def split(text: str, file: Path) -> tuple[str, str]:

@@ -62,17 +62,6 @@ class Bound:
         return self.value is None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
-    """One sentence of the limit language, such as `gzip <= baseline + 2%`."""
-
-    text: str
-    metric: Metric
-    operator: Operator
-    bound: Bound
-    selector: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class Where:
     """The place in a file that a person has to change."""
@@ -84,6 +73,20 @@ class Where:
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         return f"{place} {self.key}".rstrip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """One sentence of the limit language, such as `gzip <= baseline + 2%`."""
+
+    text: str
+    metric: Metric
+    operator: Operator
+    bound: Bound
+    selector: str = ""
+    enforce: bool = True
+    where: Where | None = None
+    """Where it is written, if not where its budget is: a test has limits of markers and of groups."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,17 @@ from budgetguard.gate import machine
 from budgetguard.gate.changes import Change, compare
 from budgetguard.gate.config import Config
 from budgetguard.gate.limits import select
-from budgetguard.gate.model import Baseline, Budget, Limit, Point, Reading, Request, Stored, Where
+from budgetguard.gate.model import (
+    Baseline,
+    Budget,
+    Limit,
+    Point,
+    Reading,
+    Request,
+    Stored,
+    Where,
+    by_subject,
+)
 from budgetguard.gate.run import Measured, check_names, measure
 
 SEEDS = (1, 2, 3)
@@ -121,13 +131,15 @@ def _read(
     """What the sessions say of each point, and what they could not say."""
     fresh: dict[Point, tuple[str, Stored]] = {}
     kept: dict[Subject, Kept] = {}
+    known = by_subject(sessions[0].readings)
     for budget in sessions[0].budgets:
         whole = _first(sessions, Point(budget.name, "", ""))
         if whole:
             kept[budget.name, ""] = _kept(budget, budget.name, whole)
             continue
         for limit in budget.limits:
-            for point, result in _points(budget, limit, sessions):
+            parts = {point.selector for point in known.get((budget.name, limit.metric.name), ())}
+            for point, result in _points(budget, limit, parts, sessions):
                 if isinstance(result, Stored):
                     fresh[point] = (machine.key() if limit.metric.keyed else "", result)
                 else:
@@ -146,14 +158,12 @@ def _first(sessions: Sequence[Measured], point: Point) -> Reading | None:
 
 
 def _points(
-    budget: Budget, limit: Limit, sessions: Sequence[Measured]
+    budget: Budget, limit: Limit, parts: Collection[str], sessions: Sequence[Measured]
 ) -> Iterator[tuple[Point, Stored | Reading]]:
     metric, frame = limit.metric, _frame(budget, limit)
     if limit.bound.relative and not metric.exact:
         yield Point(budget.name, limit.selector, metric.name), frame
         return
-    readings = sessions[0].readings
-    parts = {p.selector for p in readings if (p.budget, p.metric) == (budget.name, metric.name)}
     for selector in select(limit.selector, parts) or [limit.selector]:
         point = Point(budget.name, selector, metric.name)
         repeats = sessions[: 1 if budget.target in _READ_ONCE or not metric.exact else None]

@@ -5,11 +5,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from budgetguard import __version__
-from budgetguard.errors import UsageError
+from budgetguard.errors import BaselineError, MeasureError, UsageError
 from budgetguard.gate import machine
 from budgetguard.gate.baseline import read_baseline
+from budgetguard.gate.committed import text_at
 from budgetguard.gate.config import Config
 from budgetguard.gate.confirm import CONFIRMING_SEEDS, doubted, lower
 from budgetguard.gate.judge import Yardstick
@@ -41,6 +43,7 @@ def check(config: Config, request: Request, *, strict: bool = False) -> Report:
     """Measure what `request` asks for and judge it. Raises `UsageError` for a name that nothing has."""
     started, clock = dt.datetime.now(dt.UTC), time.perf_counter()
     baseline = read_baseline(config.baseline_file)
+    _check_committed(config, baseline)
     measured = measure(config, request)
     check_names(request, [*measured.budgets, *config.budgets])
     by = yardstick(config, baseline)
@@ -49,7 +52,10 @@ def check(config: Config, request: Request, *, strict: bool = False) -> Report:
         names = doubted(settled.verdicts, measured.budgets)
         if not names:
             break
-        again = measure(config, replace(request, names=names, seed=seed, exact=True))
+        try:
+            again = measure(config, replace(request, names=names, seed=seed, exact=True))
+        except MeasureError:
+            break  # the reds stand as they are
         measured = Measured(
             measured.budgets, lower(measured.readings, again.readings, measured.budgets)
         )
@@ -70,13 +76,14 @@ def check(config: Config, request: Request, *, strict: bool = False) -> Report:
 def measure(config: Config, request: Request) -> Measured:
     """Read every budget that `request` wants, target by target."""
     side = Side("head", config.folder, sys.executable)
+    by = yardstick(config, Baseline())
     request = replace(request, config=config.file)
     budgets: dict[str, Budget] = {}
     readings: dict[Point, Reading] = {}
     for job in _jobs(config, request):
         with job.start(side) as probe:
             found = [budget.measuring(exact=request.exact) for budget in probe.budgets()]
-            readings |= sample(probe, found)
+            readings |= sample(probe, found, by)
             budgets |= {budget.name: budget for budget in found}
     return Measured(tuple(budgets.values()), readings)
 
@@ -88,6 +95,22 @@ def _jobs(config: Config, request: Request) -> Iterator[Job]:
         own = [budget for budget in config.budgets if budget.target == name]
         wanted = own if name == "test" else [budget for budget in own if request.wants(budget)]
         yield from target.plan(wanted, request, config.folder)
+
+
+def _check_committed(config: Config, baseline: Baseline) -> None:
+    """A first run has no baseline; a project that has committed one has lost it."""
+    file = config.baseline_file
+    if not baseline.exists and _committed(file):
+        raise BaselineError(
+            f"{file.name} is committed but not here; restore it: git checkout -- {file.name}"
+        )
+
+
+def _committed(file: Path) -> bool:
+    try:
+        return text_at(file, "HEAD") is not None
+    except UsageError:  # no repository, or one without a commit
+        return False
 
 
 def yardstick(config: Config, baseline: Baseline) -> Yardstick:

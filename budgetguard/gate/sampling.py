@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from budgetguard.gate.inference import decide
+from budgetguard.gate.judge import Yardstick, in_force
 from budgetguard.gate.model import Budget, Limit, Point, Reading, Readings, Rule, by_subject
 from budgetguard.gate.targets.base import Probe
 
 
-def sample(probe: Probe, budgets: Sequence[Budget]) -> Readings:
+def sample(probe: Probe, budgets: Sequence[Budget], by: Yardstick) -> Readings:
     """Readings of one side; a probe that has no further ones to give ends the loop."""
     readings = dict(probe.round(budgets))
-    while wanted := _undecided(budgets, readings):
+    while wanted := _undecided(budgets, readings, by):
         further = probe.round(wanted)
         for point, reading in further.items():
             readings[point] = joined(readings.get(point), reading)
@@ -36,7 +37,7 @@ def missing(limit: Limit, reading: Reading) -> int:
     return decide(limit.metric, samples, limit.bound.value, strict=strict).more
 
 
-def _undecided(budgets: Sequence[Budget], readings: Readings) -> list[Budget]:
+def _undecided(budgets: Sequence[Budget], readings: Readings, by: Yardstick) -> list[Budget]:
     wanted = []
     points = by_subject(readings)
     for budget in budgets:
@@ -46,8 +47,8 @@ def _undecided(budgets: Sequence[Budget], readings: Readings) -> list[Budget]:
             limit
             for limit in budget.limits
             if any(
-                missing(limit, readings[p])
-                for p in points.get((budget.name, limit.metric.name), ())
+                missing(in_force(budget, limit, by)[0], readings[point])
+                for point in points.get((budget.name, limit.metric.name), ())
             )
         )
         if limits:

@@ -48,7 +48,8 @@ class Settled:
 
 
 LEFT_REASON = (
-    "a relative limit on a sampled metric is settled side by side with the base, not by one reading"
+    "a relative limit on a sampled metric needs base and head measured side by side, "
+    "which this version does not do yet; an absolute bound guards today"
 )
 
 

@@ -1,6 +1,7 @@
 """The committed file: it is read whole, or refused with a way out."""
 
 import json
+import re
 
 import pytest
 
@@ -67,7 +68,7 @@ GOOD = render(BASELINE)
         (GOOD.replace('"value": 100', '"value": Infinity'), "not a number"),
         (GOOD.replace('"value": 100', '"value": "100"'), "not a number"),
         (GOOD.replace('"value": 100', '"value": true'), "not a number"),
-        (GOOD.replace('"unit": "bytes"', '"unit": "kB"'), "unknown unit"),
+        (GOOD.replace('"unit": "bytes"', '"unit": "kB"'), "unit is"),
         (GOOD.replace('"with"', '"wiht"'), "unknown field 'wiht'"),
         (GOOD.replace('"spread": [99, 101]', '"spread": [99]'), "not a pair"),
         (GOOD.replace('"metric": "gzip"', '"metric": 5'), "as text"),
@@ -121,3 +122,34 @@ def test_names_that_are_not_utf8(file):
     write_baseline(file, odd)
 
     assert read_baseline(file) == odd
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ('"spread": [1e12, 0], "value": 10', "does not hold the value"),
+        ('"spread": [1, 2]', "spread is not"),
+        ('"value": 10, "target": "tset"', "target is 'tset'"),
+        ('"value": -10', "is not a number from 0 up"),
+        ('"value": 1, "better": "lowre"', "better is 'lowre'"),
+        ('"value": 1, "with": [1]', "with is [1]"),
+        ('"value": 1, "key": {}', "key is {}"),
+        (f'"value": {"9" * 400}', "is not a number"),
+        (f'"value": {"9" * 5000}', "not JSON"),
+    ],
+)
+def test_a_value_that_nobody_recorded_is_refused(tmp_path, entry, said):
+    """What could never have been written is an error, not a looser yardstick."""
+    file = tmp_path / "budgetguard.baseline.json"
+    one = '{"budget": "a", "target": "bundle", "metric": "raw", "unit": "bytes", ' + entry + "}"
+    file.write_text('{"schema": 1, "time": "", "entries": [' + one + ", null]}")
+    with pytest.raises(BaselineError, match=re.escape(said)):
+        read_baseline(file)
+
+
+def test_a_schema_is_a_number(tmp_path):
+    """true is not 1."""
+    file = tmp_path / "budgetguard.baseline.json"
+    file.write_text('{"schema": true, "time": "", "entries": [null]}')
+    with pytest.raises(BaselineError, match="schema True"):
+        read_baseline(file)

@@ -209,12 +209,18 @@ def test_a_number_that_changed_its_unit_or_direction_is_an_error():
 
 
 def test_without_a_stored_value_a_relative_limit_is_new():
-    """Not in the baseline, or there without a value: NEW, and the command that records."""
-    for by in (Yardstick(), stored(None)):
-        verdict = verdict_of("raw <= baseline + 2%", 1000, by)
-        assert verdict.outcome is Outcome.NEW
-        assert verdict.hint == "budgetguard baseline update app"
-        assert not verdict.red
+    """Not in the baseline: NEW, and the command that records."""
+    verdict = verdict_of("raw <= baseline + 2%", 1000, Yardstick())
+    assert verdict.outcome is Outcome.NEW
+    assert verdict.hint == "budgetguard baseline update app"
+    assert not verdict.red
+
+
+def test_an_entry_that_has_lost_its_value_is_no_first_run():
+    """Taking the value out of an entry does not switch its limit off."""
+    verdict = verdict_of("raw <= baseline + 2%", 1000, stored(None))
+    assert verdict.outcome is Outcome.ERROR
+    assert verdict.hint == "budgetguard baseline update app"
 
 
 @pytest.mark.parametrize(("value", "told"), [(999, False), (989, True), (1010, False)])

@@ -158,12 +158,13 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8
 
 @st.composite
 def any_stored(draw):
-    spread = sorted(draw(st.lists(NUMBERS, min_size=2, max_size=2)))
+    low, value, high = sorted(draw(st.lists(NUMBERS, min_size=3, max_size=3)))
+    value, spread = draw(st.sampled_from([(None, None), (value, None), (value, (low, high))]))
     return Stored(
         unit=draw(st.sampled_from(Unit)),
-        target=draw(NAMES),
-        value=draw(st.none() | NUMBERS),
-        spread=draw(st.sampled_from([None, tuple(spread)])),
+        target=draw(st.sampled_from(["bundle", "test", "command"])),
+        value=value,
+        spread=spread,
         made_with=draw(st.sampled_from(["", "zlib 1", "zlib 2"])),
         better=draw(st.sampled_from(["lower", "higher"])),
     )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from budgetguard.gate.judge import Yardstick
 from budgetguard.gate.limits import parse_limit
 from budgetguard.gate.model import Budget, Metric, Point, Reading, Rule, Where
 from budgetguard.gate.sampling import joined, missing, sample
@@ -52,7 +53,7 @@ def test_what_one_reading_decides_is_read_once():
     """Exact metrics, intervals, relative limits and a ceiling that holds need no second round."""
     probe = Scripted(constant(0.5))
     budgets = [budget_of("raw <= 5 kB", "leaked <= 1 B", "time <= baseline + 5%", "time <= 1 s")]
-    readings = sample(probe, budgets)
+    readings = sample(probe, budgets, Yardstick())
     assert len(probe.asked) == 1
     assert readings[Point("app", "", "raw")].samples == ()
 
@@ -61,7 +62,7 @@ def test_a_broken_ceiling_is_read_four_times_more():
     """Only the limits that are open are asked for again."""
     probe = Scripted(constant(2.0))
     budgets = [budget_of("time <= 1 s", "raw <= 5 kB"), budget_of("time <= 3 s", name="other")]
-    readings = sample(probe, budgets)
+    readings = sample(probe, budgets, Yardstick())
     assert probe.asked[1:] == [[("app", ["time <= 1 s"])]] * 4
     assert readings[Point("app", "", "time")].samples == (2.0,) * 5
     assert readings[Point("other", "", "time")].samples == ()
@@ -70,14 +71,16 @@ def test_a_broken_ceiling_is_read_four_times_more():
 def test_a_ceiling_that_holds_at_last_ends_the_rounds():
     """The first good reading decides."""
     probe = Scripted(lambda number, _: {Point("app", "", "time"): Reading(value=3.0 - number)})
-    assert sample(probe, [budget_of("time <= 1 s")])[Point("app", "", "time")].samples == (2.0, 1.0)
+    assert sample(probe, [budget_of("time <= 1 s")], Yardstick())[
+        Point("app", "", "time")
+    ].samples == (2.0, 1.0)
 
 
 def test_a_quantile_has_as_many_readings_as_it_needs():
     """Five within prove a median; all over take a second look and a fresh set."""
     for value, readings in ((0.5, 5), (2.0, 20)):
         probe = Scripted(constant(value))
-        sample(probe, [budget_of("p50 <= 1 s")])
+        sample(probe, [budget_of("p50 <= 1 s")], Yardstick())
         assert len(probe.asked) == readings
 
 
@@ -97,7 +100,7 @@ def test_a_probe_that_has_no_more_to_give_ends_the_loop(later):
         lambda number, _: {Point("app", "", "time"): Reading(value=2.0)} if number == 1 else later,
         most=2,
     )
-    readings = sample(probe, [budget_of("time <= 1 s")])
+    readings = sample(probe, [budget_of("time <= 1 s")], Yardstick())
     assert all(readings[point] for point in later)
 
 
@@ -114,7 +117,9 @@ def test_a_budget_that_could_not_be_measured_is_not_asked_again():
         }
 
     probe = Scripted(read)
-    sample(probe, [budget_of("time <= 1 s", name="a"), budget_of("time <= 1 s", name="b")])
+    sample(
+        probe, [budget_of("time <= 1 s", name="a"), budget_of("time <= 1 s", name="b")], Yardstick()
+    )
     assert all(name == "b" for asked in probe.asked[1:] for name, _ in asked)
     assert len(probe.asked) == 5
 
@@ -129,7 +134,7 @@ def test_parts_are_sampled_until_each_is_decided():
         }
 
     probe = Scripted(read)
-    readings = sample(probe, [budget_of("/* time <= 1 s")])
+    readings = sample(probe, [budget_of("/* time <= 1 s")], Yardstick())
     assert len(probe.asked) == 5
     assert len(readings[Point("app", "/b", "time")].samples) == 5
 

@@ -177,7 +177,10 @@ class _Page:
     def last(self, report: Report) -> Iterator[str]:
         looks = {0: "green", 1: "red", 4: "red"}.get(report.exit_code, "yellow")
         if not report.total:
-            yield self.style("nothing was measured: no budget was found", "red")
+            yield self.style(
+                "nothing was measured: no budget was found; write one under budgets:, or mark a test",
+                "red",
+            )
         seconds = show(report.duration_s, Unit.SECONDS, digits=2)
         parts = [guarded(report), *counts(report), f"exit {report.exit_code} · {seconds}"]
         lines = [""]

@@ -24,7 +24,11 @@ NAME = "test"
 OPTIONS = frozenset({"numbers"})
 SESSION_TIMEOUT_S = 3600.0
 """A session that takes longer than this is ended; its budgets are ERROR."""
+_SOUND_ENDS = (0, 1, 5)
+"""pytest's exit codes for all passed, some failed, none collected."""
 _KEPT_LINES = 12
+_WORDS = (b"budget", b"max_queries", b"limit_memory")
+_LARGEST_SOURCE = 4_000_000
 _NOT_OURS = frozenset({"node_modules", "site-packages", "__pycache__", "build", "dist"})
 
 
@@ -39,14 +43,19 @@ def metrics(options: object) -> Mapping[str, Metric]:
 
 
 def plan(budgets: Sequence[Budget], request: Request, folder: Path) -> Sequence["Session"]:
-    """One session, where the configuration has groups or any file could hold a marker."""
-    names = tuple(name for name in request.names if "::" in name or ".py" in name)
-    groups = tuple(
-        budget for budget in budgets if not request.names or budget.name in request.names
-    )
-    if request.names and not names and not groups:
+    """One session, where tests are named, the configuration has groups or a file may hold a marker."""
+    groups = tuple(one for one in budgets if not request.names or one.name in request.names)
+    tests = tuple(name for name in request.names if _names_test(name, folder))
+    if request.names and not (tests or groups):
         return []
-    return [Session(budgets=groups, request=request)] if groups or _mentions_budget(folder) else []
+    if not (tests or groups or _mentions_budget(folder)):
+        return []
+    # What pytest is given narrows what it collects: only where no group asks for more.
+    return [Session(budgets=groups, request=request, paths=() if groups else tests)]
+
+
+def _names_test(name: str, folder: Path) -> bool:
+    return "::" in name or (name.endswith(".py") and (folder / name).is_file())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,7 @@ class Session:
 
     budgets: Sequence[Budget]
     request: Request
+    paths: Sequence[str] = ()
 
     @contextmanager
     def start(self, side: Side) -> Iterator["Told"]:
@@ -75,7 +85,7 @@ class Session:
 
     def _arguments(self, wire: Path) -> list[str]:
         request = self.request
-        arguments = [*(name for name in request.names if "::" in name or ".py" in name)]
+        arguments = [*self.paths]
         arguments += [f"--budget-wire={wire}", f"--budget-config={request.config}", "-v"]
         arguments += [
             "-m",
@@ -135,13 +145,14 @@ def _told(
             case "budget":
                 budget = to_budget(message, METRICS)
                 found[budget.name] = budget
+                readings.pop(Point(budget.name, "", ""), None)  # of an earlier try, by a rerun
             case "reading":
                 point, reading = to_reading(message)
                 readings[point] = reading
             case "usage":
                 raise ConfigError([str(problem) for problem in message["problems"]])
     kinds = {message["kind"] for message in told}
-    if "end" not in kinds:
+    if not _ended_well(told, finished):
         name = "pytest" if begun in found else begun  # the test that the process ended in
         found[name] = _stand_in(name)
         readings[Point(name, "", "")] = _broken(kinds, finished)
@@ -152,6 +163,12 @@ def _told(
                 error=f"no test matches {_selects(group)!r}"
             )
     return Told(tuple(found.values()), readings, [])
+
+
+def _ended_well(told: Sequence[Mapping[str, Any]], finished: process.Finished) -> bool:
+    """Whether pytest said its end, and that tests passed, failed or were not there: nothing worse."""
+    end = next((message.get("exit") for message in told if message["kind"] == "end"), None)
+    return end in _SOUND_ENDS and finished.exit_code in _SOUND_ENDS
 
 
 def _without_tests(groups: Sequence[Budget], found: Mapping[str, Budget]) -> list[Budget]:
@@ -165,7 +182,11 @@ def _selects(group: Budget) -> str:
 
 def _broken(kinds: Collection[object], finished: process.Finished) -> Reading:
     if finished.timed_out:
-        why = f"the session was ended after {SESSION_TIMEOUT_S:.0f} s"
+        why = f"the session was ended after {SESSION_TIMEOUT_S:.0f} s; check fewer tests at once, by NAME"
+    elif "end" in kinds:
+        why = (
+            f"pytest ended with exit code {finished.exit_code}, not by passing or failing its tests"
+        )
     elif "hello" in kinds:
         why = (
             f"the session ended half-way, exit code {finished.exit_code}: a test ended the process"
@@ -181,26 +202,31 @@ def _stand_in(name: str) -> Budget:
 
 
 def _mentions_budget(folder: Path) -> bool:
-    """Whether any Python file could hold a marker or fixture of ours: its text has the word."""
-    for current, folders, files in os.walk(folder):
+    """Whether any Python file could hold a marker or fixture that we read: its text has the word."""
+    seen: set[str] = set()
+    for current, folders, files in os.walk(folder, followlinks=True):
         here = Path(current)
-        if here != folder and (here / "budgetguard.yml").is_file():
+        real = os.path.realpath(here)
+        if real in seen or (here != folder and (here / "budgetguard.yml").is_file()):
             folders.clear()
             continue
-        folders[:] = [
-            name
-            for name in folders
-            if name not in _NOT_OURS
-            and not name.startswith(".")
-            and not (here / name / "pyvenv.cfg").exists()
-        ]
+        seen.add(real)
+        folders[:] = [name for name in folders if _may_hold_tests(here / name)]
         if any(name.endswith(".py") and _holds_word(here / name) for name in files):
             return True
     return False
 
 
+def _may_hold_tests(folder: Path) -> bool:
+    hidden = folder.name in _NOT_OURS or folder.name.startswith(".")
+    return not hidden and not (folder / "pyvenv.cfg").exists()
+
+
 def _holds_word(file: Path) -> bool:
     try:
-        return b"budget" in file.read_bytes()
+        if not file.is_file() or file.stat().st_size > _LARGEST_SOURCE:
+            return False
+        text = file.read_bytes()
     except OSError:
         return False
+    return any(word in text for word in _WORDS)

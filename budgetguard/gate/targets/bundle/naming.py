@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 _HASHED = re.compile(
     r"(?P<stem>[^/]+?[-.])"
-    r"(?:[0-9a-f]{8,64}|[A-Za-z0-9_-]{8})"  # webpack's and parcel's hex; rollup's, vite's and esbuild's 8
+    # webpack's and parcel's hex; rollup's, vite's and esbuild's 8, which no word of a person looks like
+    r"(?:(?=[a-f]*[0-9])[0-9a-f]{8,64}|(?=[a-z_-]*[0-9A-Z])[A-Za-z0-9_-]{8})"
     r"(?P<suffix>(?:\.(?:js|mjs|cjs|css|wasm|woff2?|ttf|svg|png|jpe?g|webp|avif|gif|json|map|html|gz|br|zst))+)"
 )
 

@@ -3,8 +3,9 @@
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 from budgetguard.errors import MeasureError
@@ -74,7 +75,7 @@ def read(budget: Budget, found: Found) -> Readings:
         if name in parts
     }
     for metric in whole:
-        reading = _sum(metric, weighed, contents, found.note)
+        reading = _sum(metric, weighed, contents, found)
         readings[Point(budget.name, "", metric)] = reading
     return readings
 
@@ -242,12 +243,13 @@ def _weigh_members(
 
 
 def _sum(
-    metric: str, weighed: Mapping[str, Sizes], contents: Sequence[Contents], note: str
+    metric: str, weighed: Mapping[str, Sizes], contents: Sequence[Contents], found: Found
 ) -> Reading:
     """The whole of a metric: the sum of its files, or the errors of those not read."""
     if metric == "files":
         members_less_archives = sum(len(content.unpacked_bytes) - 1 for content in contents)
-        return Reading(value=len(weighed) + members_less_archives, note=note)
+        count = len(weighed) + members_less_archives
+        return Reading(value=count, evidence=_newest(found), note=found.note)
     readings = {name: sizes[metric] for name, sizes in weighed.items()}
     errors = sorted({reading.error for reading in readings.values() if reading.error})
     if errors:
@@ -258,8 +260,20 @@ def _sum(
         value=total,
         evidence=_largest(bytes_of, total, contents),
         made_with=next((reading.made_with for reading in readings.values()), ""),
-        note=note,
+        note=found.note,
     )
+
+
+def _newest(found: Found) -> tuple[str, ...]:
+    """The files written last: of one file too many these are the suspects."""
+
+    def written(file: File) -> float:
+        with suppress(OSError):
+            return Path(file.path).stat().st_mtime
+        return 0.0
+
+    newest = sorted(found.files, key=written, reverse=True)[:SHOWN_FILES]
+    return tuple(f"{_short(file.name)}  among the newest" for file in newest)
 
 
 def _largest(
