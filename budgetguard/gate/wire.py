@@ -4,27 +4,26 @@ A file and not a pipe, so that a test that closes every descriptor, forks or pri
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from budgetguard.errors import MeasureError
 from budgetguard.gate.limits import LimitError, check_numbers, parse_limit
-from budgetguard.gate.model import Budget, Metric, Point, Reading, Where
+from budgetguard.gate.model import Budget, Limit, Metric, Point, Reading, Where
 
 
 class Wire:
-    """The writing end; every message is on disk when `send` returns."""
+    """The writing end; every message is on disk when `send` returns. Raises `OSError`."""
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self._file = os.fspath(file)
 
     def send(self, kind: str, **content: object) -> None:
         """Append one message in one write."""
-        line = json.dumps({"kind": kind, **content}) + "\n"
-        with self._file.open("ab", buffering=0) as stream:
-            stream.write(line.encode())
+        _append(self._file, {"kind": kind, **content})
 
     def send_budget(self, budget: Budget, numbers: Mapping[str, str]) -> None:
         """Tell that a test with a budget was found."""
@@ -35,12 +34,40 @@ class Wire:
         self.send("reading", point=list(point), reading=asdict(reading))
 
 
+_APPEND = os.O_APPEND | os.O_CREAT | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+
+
+def _append(
+    file: str,
+    message: Mapping[str, object],
+    *,
+    dumps: Callable[[object], str] = json.dumps,
+    open_file: Callable[[str, int, int], int] = os.open,
+    write: Callable[[int, bytes], int] = os.write,
+    close: Callable[[int], None] = os.close,
+) -> None:
+    """Write a line of its own, by functions bound at import: those that a test replaces are not asked.
+
+    The line is begun, too, so that one that a full disk has cut off does not swallow it.
+    """
+    line = f"\n{dumps(message)}\n".encode()
+    descriptor = open_file(file, _APPEND, 0o600)
+    try:
+        while line:
+            line = line[write(descriptor, line) :]
+    finally:
+        close(descriptor)
+
+
 def budget_message(budget: Budget, numbers: Mapping[str, str]) -> dict[str, object]:
     """A budget as plain data; its limits are read again from their text."""
     return {
         "name": budget.name,
         "group": budget.group,
-        "limits": [limit.text for limit in budget.limits],
+        "limits": [
+            {"text": limit.text, "enforce": limit.enforce, "where": _place(limit)}
+            for limit in budget.limits
+        ],
         "numbers": dict(numbers),
         "where": [budget.where.file, budget.where.line, budget.where.key],
         "enforce": budget.enforce,
@@ -70,7 +97,7 @@ def to_budget(message: Mapping[str, Any], known: Mapping[str, Metric]) -> Budget
         return Budget(
             name=message["name"],
             target="test",
-            limits=tuple(parse_limit(text, metrics) for text in message["limits"]),
+            limits=tuple(_limit(told, metrics) for told in message["limits"]),
             where=Where(*message["where"]),
             group=message["group"],
             enforce=message["enforce"],
@@ -80,6 +107,15 @@ def to_budget(message: Mapping[str, Any], known: Mapping[str, Metric]) -> Budget
         raise MeasureError(
             f"the measuring pytest sent a budget that cannot be read: {error}"
         ) from error
+
+
+def _limit(told: Mapping[str, Any], metrics: Mapping[str, Metric]) -> Limit:
+    where = Where(*told["where"]) if told["where"] else None
+    return replace(parse_limit(told["text"], metrics), enforce=told["enforce"], where=where)
+
+
+def _place(limit: Limit) -> list[object] | None:
+    return [limit.where.file, limit.where.line, limit.where.key] if limit.where else None
 
 
 def to_reading(message: Mapping[str, Any]) -> tuple[Point, Reading]:

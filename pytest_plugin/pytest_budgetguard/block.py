@@ -8,6 +8,7 @@ import pytest
 
 from budgetguard.errors import BudgetguardError
 from budgetguard.gate.limits import LimitError, duplicates, parse_limit
+from budgetguard.gate.meters import METRICS
 from budgetguard.gate.model import Better, Limit, Reading
 from budgetguard.units import Unit
 from pytest_budgetguard.internals import is_property_test
@@ -27,6 +28,11 @@ class BudgetFixture:
         """Hold the block to `limits`; a second block of a test needs a `name` of its own."""
         if is_property_test(self._item):  # the whole test is told as not measured
             return nullcontext()
+        if name and not _is_name(name):
+            _fail(
+                f"budget(name={name!r}): it stands before a limit, as in `name queries <= 3`; "
+                "expected printable words with single spaces and no operator"
+            )
         run = self._run
         return _measured(run, name or UNNAMED, self._parsed(run, limits, name or UNNAMED))
 
@@ -69,6 +75,11 @@ class BudgetFixture:
         except (LimitError, TypeError) as error:
             _fail(f"budget({', '.join(map(repr, texts))}): {error}")
         again = duplicates(limits)
+        parts = [limit for limit in limits if limit.selector != name]
+        if parts:
+            _fail(
+                f"budget(): `{parts[0].text}` names a part of a block; give a block of its own a name="
+            )
         if not limits:
             _fail("budget(): expected at least one limit")
         if again:
@@ -82,6 +93,18 @@ def _measured(run: ItemRun, name: str, limits: tuple[Limit, ...]) -> AbstractCon
     except BudgetguardError as error:
         _fail(str(error))
     return nullcontext() if watching is None else watching
+
+
+def _is_name(name: object) -> bool:
+    """Whether it is still the same where a limit with it in front is read."""
+    try:
+        return (
+            isinstance(name, str)
+            and name.isprintable()
+            and parse_limit(f"{name} wall <= 1 s", METRICS).selector == name
+        )
+    except LimitError:
+        return False
 
 
 def _is_number(value: object) -> bool:

@@ -182,13 +182,13 @@ def _marked(expression: str, item: pytest.Item, group: Budget) -> bool:
         ) from None
 
 
-def _numbers(item: pytest.Item, groups: list[Budget]) -> dict[str, str]:
+def _numbers(item: pytest.Function, groups: list[Budget]) -> dict[str, str]:
     found: dict[str, str] = {}
     for group in groups:
         if isinstance(group.options, TestOptions):
             found |= group.options.numbers
-    for mark in item.iter_markers("budget"):
-        declared = mark.kwargs.get("numbers", {})
+    for mark in reversed(list(nearest_markers(item))):  # the nearest has the last word
+        declared = mark.kwargs.get("numbers", {}) if mark.name == "budget" else {}
         if isinstance(declared, Mapping):
             found |= {str(name): str(kind) for name, kind in declared.items()}
     return found

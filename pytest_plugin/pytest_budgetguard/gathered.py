@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from budgetguard.errors import UsageError
+from budgetguard.errors import BudgetguardError
 from pytest_budgetguard.conclude import conclude
 from pytest_budgetguard.declared import Homes
 from pytest_budgetguard.summary import show
@@ -23,11 +23,12 @@ class GatheredSession:
 
     def take(self, told: Mapping[str, Any]) -> None:
         """Take in what a worker told; one that died told nothing, and its budgets are missed."""
-        self._usage += [problem for problem in told["usage"] if problem not in self._usage]
+        problems = list(told["usage"])
         try:
             self._told.unpack(told["homes"], self._homes)
-        except UsageError as error:  # changed since the worker read it
-            self._usage.append(str(error))
+        except BudgetguardError as error:  # changed since the worker read it, or of another version
+            problems.append(str(error))
+        self._usage += [problem for problem in problems if problem not in self._usage]
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:

@@ -1,7 +1,7 @@
 """One budgeted item, measured: its own run, then the further passes that its limits need."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -141,11 +141,12 @@ class ItemRun:
             altered |= {LEAKED} & set(self._metrics(subject))
             self._readings |= {(subject, metric): reading for metric in altered}
 
-    def _further(self) -> None:
+    def _further(self, now: Callable[[], float] = time.monotonic) -> None:
+        # The clock is bound at import: a body may still have the module's frozen.
         name = tracer()
         if name:
             self._leave_altered(name)
-        until = time.monotonic() + SAMPLING_S
+        until = now() + SAMPLING_S
         for subject in self.limits:
             for meter, metrics in by_meter(self._metrics(subject)).items():
                 unread = frozenset(
@@ -157,7 +158,7 @@ class ItemRun:
                     self._steady(subject, unread)
             if LEAKED in self._metrics(subject) and not name:
                 self._readings[subject, LEAKED] = self._leaked(subject)
-        while (lacking := list(self._lacking())) and time.monotonic() < until:
+        while (lacking := list(self._lacking())) and now() < until:
             for subject, meter, metrics in lacking:
                 self._read(subject, meter, metrics)
 
@@ -183,13 +184,26 @@ class ItemRun:
         for subject, limits in self.limits.items():
             wanted = []
             for limit in limits:
-                reading = self._readings.get((subject, limit.metric.name))
-                if reading is not None and missing(limit, reading) and not self._exhausted(reading):
-                    wanted.append(limit.metric.name)
+                name = limit.metric.name
+                reading = self._readings.get((subject, name))
+                if reading is None or not missing(limit, reading):
+                    continue
+                if self._unrepeatable and readings_for(limit.metric) > FRESH_READINGS:
+                    self._readings[subject, name] = self._too_many(limit)
+                elif not self._exhausted(reading):
+                    wanted.append(name)
             for meter, metrics in by_meter(wanted).items():
                 yield subject, meter, metrics
             if subject == WHOLE and any(name in self.bound.numbers for name in wanted):
                 yield subject, NUMBERS, frozenset(wanted) & frozenset(self.bound.numbers)
+
+    def _too_many(self, limit: Limit) -> Reading:
+        """Why there is no point in the readings that a limit still lacks: each takes a process."""
+        name = limit.metric.name
+        return Reading(
+            error=f"the body cannot be called again ({self._unrepeatable}), "
+            f"so {name} cannot take its {readings_for(limit.metric)} readings; limit wall"
+        )
 
     def _exhausted(self, reading: Reading) -> bool:
         return bool(self._unrepeatable) and len(reading.samples) >= FRESH_READINGS

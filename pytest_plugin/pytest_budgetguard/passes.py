@@ -54,10 +54,16 @@ class Pass:
         if self.reached > 1 or self.idle:
             return
         watches = [METERS[name].watch(metrics) for name, metrics in self._wanted.items()]
-        self._reads = [self._outer.enter_context(watch) for watch in watches[:-1]]
-        self._reads.append(dict)  # its place: the innermost meter may count what is allocated after
-        self._inner = watches[-1]
-        self._reads[-1] = self._inner.__enter__()
+        try:
+            self._reads = [self._outer.enter_context(watch) for watch in watches[:-1]]
+            self._reads.append(dict)  # its place: the innermost may count what is allocated after
+            self._inner = watches[-1]
+            self._reads[-1] = self._inner.__enter__()
+        except BaseException:  # then nobody calls __exit__
+            self._depth -= 1
+            self._inner = None
+            self._outer.close()
+            raise
 
     def __exit__(
         self,

@@ -53,7 +53,8 @@ class BudgetSession:
         self._only = (meter, subject) if meter else None
         self._bound: dict[str, Bound] = {}
         self._told = Told()
-        self._ran: set[str] = set()
+        self._done: set[str] = set()
+        """Names of items of which all is told; noted after the wire has taken it."""
         self._usage: list[str] = []
         self._lines: list[str] = []
 
@@ -66,8 +67,8 @@ class BudgetSession:
         if self._wire:
             self._wire.send("hello", version=__version__)
         try:
-            # what a conftest has deselected before us is missed in a run that wants everything
-            self._bind([*items, *(self._config.stash.get(DESELECTED, []) if self._wire else ())])
+            # what is deselected is told, too: as left, or as missed in a run that wants everything
+            self._bind([*items, *self._config.stash.get(DESELECTED, [])])
         except UsageError as error:
             self._refuse(error, items)
             return
@@ -139,17 +140,20 @@ class BudgetSession:
 
     def _judge(self, run: ItemRun) -> None:
         budget, home = run.budget, run.bound.home
-        self._ran.add(run.bound.name)
         if budget is None:
-            if not run.limits and not run.runner.numbers:
+            if run.limits or run.runner.numbers:
+                self._told.bare(run.bound)
+                self._done.add(run.bound.name)
+            else:
                 self._unmeasured(run.bound, NO_BLOCK)
             return
-        self._told.measured(home, budget, run.readings, run.bound.numbers)
         if self._wire:
             self._wire.send_budget(budget, run.bound.numbers)
             for point, reading in run.readings.items():
                 self._wire.send_reading(point, replace(reading, left=False))  # nobody is left
-        elif not self._config.option.budget_update:
+        self._told.measured(home, budget, run.readings, run.bound.numbers)
+        self._done.add(run.bound.name)
+        if not self._wire and not self._config.option.budget_update:
             scope = Scope(no_baseline=home.no_baseline)
             verdicts = settle([budget], run.readings, home.yardstick, scope).verdicts
             failed = [one for one in verdicts if self._fails(one, budget)]
@@ -188,10 +192,11 @@ class BudgetSession:
         return report
 
     def _unmeasured(self, bound: Bound, reading: Reading) -> None:
-        budget = self._told.unmeasured(bound, reading)
         if self._wire:
-            self._wire.send_budget(budget, bound.numbers)
-            self._wire.send_reading(Point(budget.name, "", ""), reading)
+            self._wire.send_budget(bound.known_budget, bound.numbers)
+            self._wire.send_reading(Point(bound.name, "", ""), reading)
+        self._told.unmeasured(bound, reading)
+        self._done.add(bound.name)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -209,10 +214,8 @@ class BudgetSession:
 
     def _note_left(self) -> None:
         for item in self._config.stash.get(DESELECTED, []):
-            if isinstance(item, pytest.Function):
-                bound = self._bound.get(item.nodeid) or bind(item, self._homes.of(item))
-                if bound.budget or takes_budget(item):
-                    self._told.left(bound, "deselected in this run")
+            if item.nodeid in self._bound:
+                self._told.left(self._bound[item.nodeid], "deselected in this run")
         for bound in self._bound.values():
             self._told.left(bound, "not run in this session")
         for collector, why in self._config.stash.get(COLLECT_SKIPS, {}).items():
@@ -232,8 +235,7 @@ class BudgetSession:
                 wire.send_budget(module, {})
                 wire.send_reading(Point(module.name, "", ""), _skipped_module(why))
         for bound in self._bound.values():
-            known = self._told.knows(bound) or bound.name in self._ran
-            if self._is_wanted(bound.item) and not known:
+            if self._is_wanted(bound.item) and bound.name not in self._done:
                 self._unmeasured(bound, NOT_RUN)
         wire.send("end", exit=int(exitstatus))
 

@@ -13,7 +13,10 @@ from pytest_budgetguard.declared import Bound, Home, Homes
 
 @dataclass
 class Budgets:
-    """The budgets of one home, their readings, and those that this session did not measure."""
+    """The budgets of one home, their readings, and those that this session did not measure.
+
+    `numbers` are those of `budgets` and of `left`; `bare` ran, and had no limit to judge.
+    """
 
     home: Home
     budgets: dict[str, Budget] = field(default_factory=dict)
@@ -21,6 +24,7 @@ class Budgets:
     numbers: dict[str, Mapping[str, str]] = field(default_factory=dict)
     left: dict[str, tuple[Budget, str]] = field(default_factory=dict)
     """By name, with the reason."""
+    bare: set[str] = field(default_factory=set)
 
 
 class Told:
@@ -37,23 +41,31 @@ class Told:
     def measured(
         self, home: Home, budget: Budget, readings: Readings, numbers: Mapping[str, str]
     ) -> None:
-        """Note the readings of one item."""
+        """Note the readings of one item; those of a rerun take the place of a first try's failure."""
         budgets = self.found(home)
         budgets.budgets[budget.name] = budget
+        budgets.readings.pop(Point(budget.name, "", ""), None)
         budgets.readings |= readings
         budgets.numbers[budget.name] = numbers
         budgets.left.pop(budget.name, None)
 
-    def unmeasured(self, bound: Bound, reading: Reading) -> Budget:
+    def unmeasured(self, bound: Bound, reading: Reading) -> None:
         """Note why an item has no readings."""
-        budget = bound.known_budget
-        self.measured(bound.home, budget, {Point(bound.name, "", ""): reading}, bound.numbers)
-        return budget
+        whole = {Point(bound.name, "", ""): reading}
+        self.measured(bound.home, bound.known_budget, whole, bound.numbers)
+
+    def bare(self, bound: Bound) -> None:
+        """Note that an item ran without a limit; it is not left."""
+        told = self.found(bound.home)
+        told.bare.add(bound.name)
+        told.left.pop(bound.name, None)
 
     def left(self, bound: Bound, why: str) -> None:
         """Note that this session does not judge an item."""
-        if not self.knows(bound):
-            self.found(bound.home).left.setdefault(bound.name, (bound.known_budget, why))
+        told = self.found(bound.home)
+        if bound.name not in told.budgets and bound.name not in told.bare:
+            told.left.setdefault(bound.name, (bound.known_budget, why))
+            told.numbers[bound.name] = bound.numbers
 
     def knows(self, bound: Bound) -> bool:
         """Whether an item was measured already."""
@@ -79,8 +91,10 @@ class Told:
             for message, why in part["left"]:
                 budget = to_budget(message, METRICS)
                 told.left.setdefault(budget.name, (budget, why))
+                told.numbers[budget.name] = message["numbers"]
+            told.bare.update(part["bare"])
             told.readings |= dict(map(to_reading, part["readings"]))
-            for name in told.budgets:
+            for name in (*told.budgets, *told.bare):
                 told.left.pop(name, None)
 
 
@@ -103,7 +117,11 @@ def _packed(told: Budgets) -> dict[str, Any]:
         "budgets": [
             budget_message(budget, told.numbers[name]) for name, budget in told.budgets.items()
         ],
-        "left": [[budget_message(budget, {}), why] for budget, why in told.left.values()],
+        "left": [
+            [budget_message(budget, told.numbers[name]), why]
+            for name, (budget, why) in told.left.items()
+        ],
+        "bare": sorted(told.bare),
         "readings": [
             {"point": list(point), "reading": asdict(reading)}
             for point, reading in told.readings.items()

@@ -27,14 +27,14 @@ _PARTIAL_CLUSTER = re.compile(r"-[vqslh]*[xkm].*")
 def is_whole(session: pytest.Session) -> bool:
     """Whether the command line asked for everything, and the session came to its end.
 
-    What addopts leave out does not make a session partial: it is listed, not forgiven.
+    What addopts leave out does not make a session partial: it is listed, not forgiven. What is named
+    does, wherever it stands: nothing lists what was not even collected.
     """
-    if session.shouldfail or session.shouldstop:
-        return False
     config = session.config
+    if session.shouldfail or session.shouldstop or config.args_source is config.ArgsSource.ARGS:
+        return False
     asked = [str(argument) for argument in config.invocation_params.args]
-    named = config.args if config.args_source is config.ArgsSource.ARGS else ()
-    return not any(argument in named or _is_partial(argument) for argument in asked)
+    return not any(map(_is_partial, asked))
 
 
 def covers(config: pytest.Config, home: Home) -> bool:

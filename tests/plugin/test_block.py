@@ -58,6 +58,13 @@ def test_nested_blocks_are_judged_apart(project):
         ("with budget(): pass", "expected at least one limit"),
         ('with budget("queries <= 2", "queries <= 3"): pass', "says again"),
         ("with budget(3): pass", "budget(3)"),
+        ('with budget("inner queries <= 2"): pass', "names a part of a block"),
+        ('with budget("queries <= 2", name="a  b"): pass', "single spaces"),
+        ('with budget("queries <= 2", name=" a"): pass', "single spaces"),
+        ('with budget("queries <= 2", name="a\\nb"): pass', "printable words"),
+        ('with budget("queries <= 2", name="a\\x1bb"): pass', "printable words"),
+        ('with budget("queries <= 2", name="a <= b"): pass', "no operator"),
+        ('with budget("queries <= 2", name=3): pass', "budget(name=3)"),
         ('budget.record("tokens", 3, "loaves")', "unknown unit 'loaves'"),
         ('budget.record("tokens", "many", "count")', "expected a number; got 'many'"),
         ('budget.record("tokens", float("nan"), "count")', "expected a number; got nan"),
@@ -251,3 +258,26 @@ def test_a_projects_own_budget_fixture_is_left_alone(project):
     result.assert_outcomes(passed=1, skipped=1)
     assert result.ret == 0
     assert "guarded" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("name", ["first page (cold)", "größe [1]", "a->b", "wall", "*"])
+def test_a_block_may_be_called_by_any_words(project, name):
+    """A name with brackets, arrows or the words of a limit is the part that its limits are judged on."""
+    project.write(
+        test_it=f"""
+        from database import ask
+        def test_it(budget, db):
+            with budget("queries <= 2", "rows  <=  9", name={name!r}): ask(db, 2)
+        """
+    )
+    result = project.run()
+    assert result.ret == 0, result.stdout.str()
+    assert "guarded 2 of 2 limits" in result.stdout.str()
+
+
+def test_a_test_that_only_records_is_not_left(project):
+    """It ran and has no limit: nothing of it is left to check."""
+    project.write(test_it='def test_it(budget): budget.record("words", 3, "count")\n')
+    result = project.run()
+    assert result.ret == 0
+    assert "not run in this session" not in result.stdout.str()

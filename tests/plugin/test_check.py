@@ -1,11 +1,14 @@
 """The plugin as `budgetguard check` runs it: a child pytest measures and tells, the parent judges."""
 
+import sys
+
 import pytest
 
 from budgetguard.errors import ConfigError
 from budgetguard.gate.config import load_config
 from budgetguard.gate.model import Outcome, Request
 from budgetguard.gate.run import check
+from budgetguard.gate.wire import messages
 
 
 @pytest.fixture
@@ -175,3 +178,114 @@ def test_names_select_and_exact_leaves_time_out(project, judge):
     assert set(judge("test_it.py::test_a")[0]) == {("test_it.py::test_a", "queries <= 1")}
     assert len(judge("group")[0]) == 4
     assert len(judge("group", exact=True)[0]) == 2
+
+
+def test_a_test_that_mocks_files_is_measured_as_any_other(project, judge):
+    """What a fixture replaces is not what the plugin tells by: measured, skipped and failed come back."""
+    project.config()
+    project.write(
+        test_it="""
+        import builtins, json, os, pathlib, pytest
+
+        @pytest.fixture(autouse=True)
+        def no_files(monkeypatch):
+            def refuse(*_, **__): raise OSError("the mock of a test")
+            for owner, name in (
+                (builtins, "open"), (pathlib.Path, "open"), (os, "open"), (os, "write"), (json, "dumps")
+            ):
+                monkeypatch.setattr(owner, name, refuse)
+
+        @pytest.mark.budget("queries <= 1")
+        def test_a(): pass
+
+        @pytest.mark.budget("queries <= 1", may_skip="where there is no database")
+        def test_skips(): pytest.skip("why")
+
+        @pytest.mark.budget("queries <= 1")
+        def test_fails(): assert 0, "mine"
+        """
+    )
+    verdicts, _ = judge()
+    outcomes = {name: verdict.outcome for (name, _), verdict in verdicts.items()}
+    assert outcomes == {
+        "test_it.py::test_a": Outcome.PASS,
+        "test_it.py::test_skips": Outcome.SKIPPED,
+        "test_it.py::test_fails": Outcome.ERROR,
+    }
+    assert "mine" in verdicts["test_it.py::test_fails", "queries <= 1"].reason
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+def test_what_could_not_be_told_is_told_at_the_end(project):
+    """A disk that is full while a test is told, and has room again at the end: the test is missed."""
+    project.put(
+        "conftest.py",
+        """
+        import pytest, resource
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_internalerror():
+            _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        """,
+    )
+    project.write(
+        test_it="""
+        import os, resource, pytest
+
+        @pytest.mark.budget("queries <= 1")
+        def test_full():
+            _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize("wire.jsonl") + 9, most))
+            pytest.skip("why")
+        """
+    )
+    result = project.start("-s", f"--budget-wire={project.folder / 'wire.jsonl'}")
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    told = list(messages(project.folder / "wire.jsonl"))
+    assert [one["kind"] for one in told] == ["hello", "begin", "budget", "reading", "end"]
+    assert told[2]["name"] == told[3]["point"][0] == "test_it.py::test_full"
+    assert "did not run" in told[3]["reading"]["error"]
+    assert told[4]["exit"] == pytest.ExitCode.INTERNAL_ERROR
+
+
+def test_a_rerun_takes_the_place_of_a_failed_try(project, judge):
+    """A test that fails once and then passes is judged by its last run, here as in a plain session."""
+    project.config()
+    project.put(
+        "conftest.py",
+        """
+        from _pytest.runner import runtestprotocol
+        from database import db
+
+        def pytest_runtest_protocol(item, nextitem):
+            item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+            reports = runtestprotocol(item, log=False, nextitem=nextitem)
+            if any(report.failed for report in reports):
+                item._initrequest()
+                reports = runtestprotocol(item, log=False, nextitem=nextitem)
+            for report in reports:
+                item.ihook.pytest_runtest_logreport(report=report)
+            return True
+        """,
+    )
+    project.write(
+        test_it="""
+        import pytest
+        from database import ask
+        tries = []
+
+        @pytest.mark.budget("queries <= 1")
+        def test_flaky(db):
+            tries.append(1)
+            ask(db, 1)
+            assert len(tries) > 1, "not yet"
+        """
+    )
+    verdicts, report = judge()
+    assert [verdict.outcome for verdict in verdicts.values()] == [Outcome.PASS]
+    assert report.exit_code == 0
+    result = project.start()
+    result.assert_outcomes(passed=1)
+    assert result.ret == 0, result.stdout.str()
+    assert "guarded 1 of 1 limits" in result.stdout.str()

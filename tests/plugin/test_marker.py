@@ -331,3 +331,24 @@ def test_a_broken_memory_budget_names_the_line(project):
     text = result.stdout.str()
     assert "test_it.py:7 test_body  3.15 MB" in text
     assert text.count("test_it.py:4 hold  3.15 MB") == 2
+
+
+def test_the_nearest_numbers_win(project):
+    """A number declared on the test is what it is there, whatever its class and its group declare."""
+    project.config("perf: {test: test_it.py, numbers: {size: count}, limits: [queries <= 1]}")
+    project.write(
+        test_it="""
+        import pytest
+
+        @pytest.mark.budget(numbers={"size": "seconds"})
+        class TestIt:
+            @pytest.mark.budget("size <= 1 kB", numbers={"size": "bytes"})
+            def test_a(self, budget): budget.record("size", 9, "bytes")
+
+            @pytest.mark.budget("size <= 1 s")
+            def test_b(self, budget): budget.record("size", 0.5, "seconds")
+        """
+    )
+    result = project.run()
+    assert result.ret == 0, result.stdout.str() + result.stderr.str()
+    assert "guarded 4 of 4 limits" in result.stdout.str()

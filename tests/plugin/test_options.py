@@ -25,6 +25,9 @@ def test_b(db, budget):
 """
 
 
+GUARDED = "import pytest\n@pytest.mark.budget('queries <= 1')\ndef test_a(): pass\n"
+
+
 @pytest.mark.parametrize(
     "pyproject", ["", "[project]\nname='x'\ndependencies=['pytest-budgetguard']\n"]
 )
@@ -186,3 +189,37 @@ def test_a_nested_configuration_is_found_from_the_items(project):
     project.put("packages/a/test_it.py", "from database import ask\ndef test_a(db): ask(db, 2)\n")
     result = project.run()
     result.assert_outcomes(failed=1)
+
+
+@pytest.mark.parametrize("place", ["environment", "ini"])
+def test_what_addopts_name_is_not_everything(project, monkeypatch, place):
+    """Files named in addopts collect nothing else, so that nothing else has vanished."""
+    project.config("other: {test: test_other.py, limits: [queries <= 1]}")
+    project.write(test_it=GUARDED, test_other="def test_o(): pass\n")
+    project.baseline({"budget": "test_other.py::test_gone", "metric": "queries", "value": 2})
+    if place == "environment":
+        monkeypatch.setenv("PYTEST_ADDOPTS", "test_it.py")
+    else:
+        project.put("pytest.ini", "[pytest]\naddopts = test_it.py\n")
+    result = project.run()
+    assert result.ret == 0
+    assert "guarded 1 of 1 limits" in result.stdout.str()
+
+
+def test_a_wrong_marker_of_a_deselected_test_is_a_usage_error(project):
+    """Its budget is told as left, so it has to be read: one problem before a test runs, no traceback."""
+    project.write(
+        test_it="""
+        import pytest
+        @pytest.mark.budget("queries <= 2")
+        def test_good(): open("ran", "w").close()
+        @pytest.mark.budget("querys <= 2")
+        def test_wrong(): pass
+        """
+    )
+    result = project.run("-k", "good")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = result.stdout.str() + result.stderr.str()
+    assert text.count("did you mean queries?") == 1
+    assert "Traceback" not in text
+    assert not (project.folder / "ran").exists()

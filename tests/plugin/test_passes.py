@@ -1,6 +1,12 @@
 """Further calls of a body: fresh fixtures, the same output, and a fresh process where it cannot repeat."""
 
+from contextlib import contextmanager
+from types import SimpleNamespace
+
 import pytest
+from pytest_budgetguard.passes import Pass
+
+from budgetguard.gate.meters import METERS
 
 TWICE = '"wall <= 9 s", "peak <= 640 MiB"'
 
@@ -274,3 +280,101 @@ def test_leaked_memory_of_a_body(project):
     result = project.run()
     result.assert_outcomes(passed=1, failed=1)
     assert "over budget: leaked <= 1 kB" in result.stdout.str()
+
+
+def test_a_p95_of_a_body_that_cannot_be_repeated_is_an_error(project):
+    """It takes more readings than fresh processes are started for: told at once, with what to limit."""
+    project.write(
+        test_it="""
+        import pytest
+        used = []
+
+        @pytest.mark.budget("p95 <= 30 s", "wall <= 30 s")
+        def test_it():
+            with open("calls.txt", "a") as file: file.write("x")
+            assert not used, "used up"
+            used.append(1)
+        """
+    )
+    result = project.start()
+    assert result.ret == 1
+    text = result.stdout.str()
+    assert "the body cannot be called again (AssertionError: used up" in text
+    assert "so p95 cannot take its 59 readings; limit wall" in text
+    assert "guarded 1 of 2 limits" in text
+    assert len((project.folder / "calls.txt").read_text()) == 3  # its own, a second, a fresh one
+
+
+def test_meters_that_were_on_are_switched_off_where_one_fails(monkeypatch):
+    """A meter that cannot be switched on takes those before it along, and the pass can be left."""
+    on = []
+
+    @contextmanager
+    def watch(wanted):
+        on.append(wanted)
+        try:
+            yield dict
+        finally:
+            on.remove(wanted)
+
+    @contextmanager
+    def broken(_):
+        raise OSError("no handles left")
+        yield
+
+    monkeypatch.setitem(METERS, "first", SimpleNamespace(METRICS={}, watch=watch))
+    monkeypatch.setitem(METERS, "broken", SimpleNamespace(METRICS={}, watch=broken))
+    one = Pass(
+        {"first": frozenset({"a"}), "queries": frozenset({"queries"}), "broken": frozenset()}
+    )
+    with pytest.raises(OSError, match="no handles left"), one:
+        pass
+    assert on == []
+    assert set(one.result()) == {"a", "queries"}
+    with Pass({"first": frozenset({"a"})}):  # the next one is as good as new
+        assert on == [{"a"}]
+    assert on == []
+
+
+FROZEN = """
+import sys, time
+
+@pytest.fixture
+def frozen(monkeypatch):
+    for name in ("time", "monotonic", "perf_counter", "process_time", "thread_time"):
+        for function in (getattr(time, name), getattr(time, name + "_ns")):
+            for module in list(sys.modules.values()):
+                for held, value in list(getattr(module, "__dict__", {}).items()):
+                    if value is function:
+                        monkeypatch.setattr(module, held, lambda: 0)
+"""
+FREEZEGUN = """
+import freezegun
+
+@pytest.fixture
+def frozen():
+    with freezegun.freeze_time("2026-01-01"):
+        yield
+"""
+
+
+@pytest.mark.parametrize("library", [None, "freezegun"])
+def test_a_frozen_clock_hides_no_broken_limit(project, library):
+    """A fixture that replaces the functions of time leaves the meter's own: the slow body is over."""
+    if library:
+        pytest.importorskip(library)
+    project.put("conftest.py", f"import pytest\n{FREEZEGUN if library else FROZEN}")
+    project.write(
+        test_it="""
+        import subprocess, pytest
+
+        @pytest.mark.budget("wall <= 1 ms", "max <= 1 ms")
+        def test_slow(frozen): subprocess.run(["sleep", "0.02"], check=True)
+
+        @pytest.mark.budget("wall <= 30 s")
+        def test_fast(frozen): sum(range(10_000))
+        """
+    )
+    result = project.start()
+    result.assert_outcomes(passed=1, failed=1)
+    assert "over budget: wall <= 1 ms" in result.stdout.str()

@@ -113,3 +113,53 @@ def test_an_idle_project_loads_nothing_on_the_controller(project):
     project.write(test_it="def test_a(): pass")
     result = project.start("-n", "1")
     assert "LOADED ['pytest_budgetguard', 'pytest_budgetguard.plugin']" in result.stdout.str()
+
+
+def test_numbers_of_items_that_another_worker_runs(project):
+    """What one worker leaves to another keeps its numbers; one that only records is not left at all."""
+    project.write(
+        test_it="""
+        import pytest
+
+        @pytest.mark.parametrize("n", range(4))
+        @pytest.mark.budget("words <= 10", numbers={"words": "count exact"})
+        def test_numbers(budget, n): budget.record("words", n, "count", exact=True)
+
+        def test_bare(budget): budget.record("pages", 3, "count")
+        """
+    )
+    result = project.start("-n", "2")
+    assert result.ret == 0, result.stdout.str()
+    text = result.stdout.str()
+    assert "guarded 4 of 4 limits" in text
+    assert "left to check" not in text
+
+
+def test_what_a_worker_of_another_version_tells_is_a_usage_error(project):
+    """A message that cannot be read ends in a sentence, told once, and exit 4."""
+    project.write(
+        test_it="import pytest\n@pytest.mark.budget('queries <= 3')\ndef test_a(): pass\n"
+    )
+    project.put(
+        "conftest.py",
+        """
+        import pytest
+
+        class Controller:
+            @pytest.hookimpl(tryfirst=True)
+            def pytest_testnodedown(self, node):
+                for home in node.workeroutput["budgetguard"]["homes"]:
+                    for message in [*home["budgets"], *(left for left, _ in home["left"])]:
+                        del message["where"]
+
+        def pytest_configure(config):
+            if not hasattr(config, "workerinput"):
+                config.pluginmanager.register(Controller())
+        """,
+    )
+    result = project.start("-n", "2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = result.stdout.str() + result.stderr.str()
+    assert text.count("sent a budget that cannot be read") == 1
+    assert "INTERNALERROR" not in text
+    assert "Traceback" not in text

@@ -11,7 +11,7 @@ preemption at the system call would count as waiting.
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from statistics import fmean, median
 from typing import NamedTuple
@@ -39,6 +39,14 @@ OTHERS_SHARE = 0.05
 OTHERS_FLOOR_NS = 50_000
 """Below this nobody else ran: reading the clocks one after the other differs by as much."""
 
+PROCESSORS = os.cpu_count() or 1
+_TICK_NS = 20_000_000
+"""Windows counts CPU time in steps of nearly this."""
+
+_STANDS_STILL = (
+    "the clock stands still: something replaced time, such as freezegun; "
+    "stop it before the measured part, or limit a count"
+)
 _OVERLAP = "other threads or processes ran beside the call, and their waiting overlaps with its own"
 _NO_SCHEDSTAT = "this system does not tell how long a thread waited for a processor"
 
@@ -106,8 +114,9 @@ def of_rounds(durations: Sequence[float]) -> Mapping[str, Reading]:
     The value of `wall` is the median; every reading holds the rounds as its samples.
     """
     samples = tuple(durations)
-    if not samples:
-        why = "the benchmark ran no round; call benchmark(...) in the test"
+    if not any(sample > 0 for sample in samples):
+        no_round = "the benchmark ran no round; call benchmark(...) in the test"
+        why = _STANDS_STILL if samples else no_round
         return {name: Reading(error=why) for name in ("wall", *QUANTILES, "mean", "max")}
     values = {name: quantile(samples, q) for name, q in QUANTILES.items()}
     values |= {"wall": median(samples), "mean": fmean(samples), "max": max(samples)}
@@ -121,20 +130,34 @@ def _open_schedstat() -> int | None:
         return None
 
 
-def _begin(descriptor: int | None) -> _Marks:
+Clock = Callable[[], int]
+"""Bound as a default at import: freezegun and its like replace what modules hold by name."""
+
+
+def _begin(
+    descriptor: int | None,
+    wall: Clock = time.perf_counter_ns,
+    cpu: Clock = time.process_time_ns,
+    own: Clock = time.thread_time_ns,
+) -> _Marks:
     # The thread's CPU time stands next to the outer wall time: what our own reading uses in
     # between would count as blocked. The inner wall time stands next to the block.
-    outer, thread = time.perf_counter_ns(), time.thread_time_ns()
+    outer, thread = wall(), own()
     schedstat, children = _schedstat(descriptor), _children_ns()
-    process = time.process_time_ns()
-    return _Marks(outer, time.perf_counter_ns(), process, thread, children, schedstat)
+    process = cpu()
+    return _Marks(outer, wall(), process, thread, children, schedstat)
 
 
-def _end(descriptor: int | None) -> _Marks:
-    inner, process = time.perf_counter_ns(), time.process_time_ns()
+def _end(
+    descriptor: int | None,
+    wall: Clock = time.perf_counter_ns,
+    cpu: Clock = time.process_time_ns,
+    own: Clock = time.thread_time_ns,
+) -> _Marks:
+    inner, process = wall(), cpu()
     children, schedstat = _children_ns(), _schedstat(descriptor)
-    thread = time.thread_time_ns()
-    return _Marks(time.perf_counter_ns(), inner, process, thread, children, schedstat)
+    thread = own()
+    return _Marks(wall(), inner, process, thread, children, schedstat)
 
 
 def _schedstat(descriptor: int | None) -> bytes:
@@ -154,6 +177,8 @@ def _children_ns() -> int:
 
 
 def _readings(wanted: frozenset[str], begin: _Marks, end: _Marks) -> Mapping[str, Reading]:
+    if _stands_still(begin, end):
+        return {name: Reading(error=_STANDS_STILL) for name in wanted}
     wall_ns = end.inner_wall - begin.inner_wall
     cpu_ns = end.process - begin.process + end.children - begin.children
     blocked_ns, why_not = _blocked_ns(begin, end, cpu_ns)
@@ -168,6 +193,13 @@ def _readings(wanted: frozenset[str], begin: _Marks, end: _Marks) -> Mapping[str
             error=f"blocked could not be read: {why_not}; put the limit on time or wall"
         )
     return {name: readings.get(name, Reading(value=wall_ns / 1e9)) for name in wanted}
+
+
+def _stands_still(begin: _Marks, end: _Marks) -> bool:
+    """Whether less time passed than it took to read the clocks, or than all processors could use up."""
+    wall_ns = end.outer_wall - begin.outer_wall
+    cpu_ns = end.process - begin.process
+    return wall_ns <= 0 or cpu_ns > PROCESSORS * (wall_ns + _TICK_NS)
 
 
 def _blocked_ns(begin: _Marks, end: _Marks, cpu_ns: int) -> tuple[int, str]:

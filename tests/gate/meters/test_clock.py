@@ -201,3 +201,31 @@ def test_only_processor_free_times_take_a_baseline():
     assert all(not metric.exact for metric in clock.METRICS.values())
     assert clock.METRICS["p99.9"].rule is Rule.QUANTILE
     assert clock.METRICS["p99.9"].quantile == 0.999
+
+
+@pytest.mark.parametrize(
+    ("wall", "cpu"), [(0, 0), (0, 5 * MS), (-1, 0), (3, clock.PROCESSORS * 30 * MS)]
+)
+def test_a_clock_that_stands_still_is_an_error(wall, cpu):
+    """Time that cannot have passed as told proves no limit: every reading is an error."""
+    readings = clock._readings(ALL, *marks(wall, cpu=cpu))
+    assert all("the clock stands still" in reading.error for reading in readings.values())
+    assert set(readings) == ALL
+
+
+def test_rounds_without_any_time_are_an_error():
+    """A benchmark under a frozen clock has timed nothing."""
+    assert all("stands still" in r.error for r in clock.of_rounds([0.0, 0.0]).values())
+    assert not clock.of_rounds([0.0, 0.1])["wall"].error
+
+
+def test_a_replaced_clock_is_not_asked(monkeypatch):
+    """What replaces the functions of time, there and where others hold them, leaves the meter's own."""
+    for name in ("perf_counter_ns", "process_time_ns", "thread_time_ns"):
+        original = getattr(time, name)
+        for module in list(sys.modules.values()):
+            for held, value in list(getattr(module, "__dict__", {}).items()):
+                if value is original:
+                    monkeypatch.setattr(module, held, lambda: 0)
+    readings = read(lambda: time.sleep(0.02), {"wall", "max"})
+    assert readings["wall"].value == readings["max"].value >= 0.019
