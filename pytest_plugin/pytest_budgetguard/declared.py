@@ -114,9 +114,12 @@ class Bound:
     @property
     def known_budget(self) -> Budget:
         """Its budget, or one without limits where only the blocks in its body have any."""
-        return self.budget or Budget(
-            name=self.name, target="test", limits=(), where=_place(self.item)
-        )
+        return self.budget or Budget(name=self.name, target="test", limits=(), where=self.where)
+
+    @property
+    def where(self) -> Where:
+        """Where the test stands."""
+        return _place(self.item)
 
 
 def bind(item: pytest.Function, home: Home) -> Bound:

@@ -9,6 +9,7 @@ import pytest
 
 from budgetguard.errors import BudgetguardError, MeasureError
 from budgetguard.gate.inference import LOOKS, readings_for
+from budgetguard.gate.judge import in_force
 from budgetguard.gate.meters import COUNTERS
 from budgetguard.gate.model import Budget, Limit, Point, Reading, Readings
 from budgetguard.gate.sampling import joined, missing
@@ -79,7 +80,8 @@ class ItemRun:
         limits = tuple(limit for own in self.limits.values() for limit in own)
         if not limits:
             return None
-        return replace(self.bound.known_budget, limits=limits)
+        enforce = any(limit.enforce for limit in limits)
+        return replace(self.bound.known_budget, limits=limits, enforce=enforce)
 
     @property
     def readings(self) -> Readings:
@@ -110,8 +112,14 @@ class ItemRun:
 
     def _take(self, subject: str, limits: Sequence[Limit]) -> None:
         self.limits[subject] = tuple(
-            limit for limit in limits if limit.metric.exact or not self._exact
+            limit if limit.where or subject == WHOLE else replace(limit, where=self.bound.where)
+            for limit in limits
+            if limit.metric.exact or not self._exact
         )
+
+    def _in_force(self, limit: Limit) -> Limit:
+        """The limit with what the team has accepted: it says how many readings are enough."""
+        return in_force(self.bound.known_budget, limit, self.bound.home.yardstick)[0]
 
     def _own_pass(self, subject: str) -> Pass:
         wanted = by_meter(self._metrics(subject))
@@ -186,7 +194,7 @@ class ItemRun:
             for limit in limits:
                 name = limit.metric.name
                 reading = self._readings.get((subject, name))
-                if reading is None or not missing(limit, reading):
+                if reading is None or not missing(self._in_force(limit), reading):
                     continue
                 if self._unrepeatable and readings_for(limit.metric) > FRESH_READINGS:
                     self._readings[subject, name] = self._too_many(limit)

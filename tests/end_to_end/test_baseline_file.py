@@ -29,7 +29,7 @@ BROKEN = {
     "a list": (lambda text: "[]", "expected an object"),
     "another schema": (lambda text: text.replace('"schema": 1', '"schema": 2'), "schema 2"),
     "an unknown field": (lambda text: text.replace('"unit"', '"uint"', 1), "unit"),
-    "NaN": (lambda text: text.replace('"value": 100', '"value": NaN'), "nan is not a number"),
+    "NaN": (lambda text: text.replace('"value": 100', '"value": NaN'), "is not a number"),
     "infinity": (lambda text: text.replace('"value": 100', '"value": 1e999'), "not a number"),
     "text": (lambda text: text.replace('"value": 100', '"value": "100"'), "not a number"),
     "twice": (
