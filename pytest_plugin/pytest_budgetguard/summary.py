@@ -89,7 +89,7 @@ def _left(report: Report) -> Iterator[str]:
     others = [left for left in report.left if left.reason != LEFT_REASON]
     if compared:
         names = _some(sorted({left.limit for left in compared}))
-        yield f"left to check: {len(compared)} ({names}); settle with the base: budgetguard check"
+        yield f"left to check: {len(compared)} ({names}); {LEFT_REASON}"
     for reason in sorted({left.reason for left in others}):
         same = [left for left in others if left.reason == reason]
         yield f"left to check: {len(same)}, {reason} ({_some(_names(same))})"

@@ -27,9 +27,7 @@ def test_relative_limits_on_time_are_left_to_check(project):
     result = project.run()
     assert result.ret == 0
     text = result.stdout.str()
-    assert (
-        "left to check: 1 (time <= baseline + 5%); settle with the base: budgetguard check" in text
-    )
+    assert "left to check: 1 (time <= baseline + 5%); a relative limit" in text
     assert "guarded 1 of 2 limits" in text
 
 
