@@ -7,7 +7,7 @@ from budgetguard.gate.meters.base import Meter
 from budgetguard.gate.model import Metric, Rule
 from budgetguard.units import Unit
 
-__all__ = ["COUNTERS", "LEAKED", "METERS", "METRICS", "meter_of"]
+__all__ = ["COUNTERS", "LEAKED", "METERS", "METRICS"]
 
 METERS: dict[str, Meter] = {
     "clock": clock,
@@ -33,8 +33,3 @@ METRICS: Mapping[str, Metric] = {
     name: metric for meter in METERS.values() for name, metric in meter.METRICS.items()
 } | {LEAKED.name: LEAKED}
 """Every metric of a test, by name."""
-
-
-def meter_of(metric: str) -> str | None:
-    """The name of the meter that reads a metric; None where no meter does."""
-    return next((name for name, meter in METERS.items() if metric in meter.METRICS), None)
