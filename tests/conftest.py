@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,11 @@ _spec.loader.exec_module(servers)
 # pytest prints more of a failure where one of these is set; the projects under test print the same everywhere
 for name in ("CI", "BUILD_NUMBER"):
     os.environ.pop(name, None)
+
+
+# A shell's background job starts with Ctrl-C ignored, and so would what is interrupted here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
