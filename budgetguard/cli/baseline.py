@@ -1,6 +1,7 @@
 """`budgetguard baseline`: record, show, compare and merge the committed values."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,15 +9,17 @@ import click
 
 from budgetguard.cli.project import configuration, watched
 from budgetguard.cli.screen import say, style
-from budgetguard.cli.values import change_line, stored_line, stored_row
+from budgetguard.cli.values import change_line, stored_line, stored_row, time_line
 from budgetguard.errors import UsageError
 from budgetguard.gate.baseline import parse_baseline, read_baseline, write_baseline
 from budgetguard.gate.changes import Change, compare
 from budgetguard.gate.committed import text_at
+from budgetguard.gate.config import Config
 from budgetguard.gate.limits import nearest
 from budgetguard.gate.merge import conflict_of
 from budgetguard.gate.merge import merge as merge_baselines
 from budgetguard.gate.model import Baseline, Budget, Point, Request, Stored, Where
+from budgetguard.gate.rebase import rebase
 from budgetguard.gate.record import Recorded, record
 
 _SHOWN_CHANGES = 50
@@ -74,7 +77,13 @@ def baseline() -> None:
     is_flag=True,
     help="Keep what is recorded under other interpreters and machines beside the new values.",
 )
-def update(names: tuple[str, ...], file: Path | None, keep_keys: bool) -> int:
+@click.option(
+    "--time",
+    "move",
+    is_flag=True,
+    help="Compare time with the base once more, show what was lost, and make now the new base.",
+)
+def update(names: tuple[str, ...], file: Path | None, keep_keys: bool, move: bool) -> int:
     """Measure and record; with NAME only those budgets.
 
     Exact values are read in three sessions; what does not repeat gets its spread. Without NAME,
@@ -86,6 +95,8 @@ def update(names: tuple[str, ...], file: Path | None, keep_keys: bool) -> int:
     """
     config = configuration(file)
     old = read_baseline(config.baseline_file)
+    if move:
+        return _move(config, names, old)
     recorded = watched(
         lambda watch: record(config, Request(names=names, watch=watch), old, keep_keys=keep_keys)
     )
@@ -93,6 +104,23 @@ def update(names: tuple[str, ...], file: Path | None, keep_keys: bool) -> int:
         write_baseline(config.baseline_file, recorded.baseline)
     _tell(recorded, config.baseline_file)
     return recorded.exit_code
+
+
+def _move(config: Config, names: tuple[str, ...], old: Baseline) -> int:
+    """Move the base of time; it is the commit that brings the new line, so it moves for all at once."""
+    if names:
+        raise UsageError("--time moves the base of every benchmark; leave the names out")
+    moved = watched(lambda watch: rebase(config, Request(watch=watch), old))
+    for verdict in moved.verdicts:
+        say(f"  {time_line(verdict)}")
+    for note in moved.notes:
+        say(f"note  {note}")
+    write_baseline(config.baseline_file, moved.baseline)
+    say(
+        f"the base of time is {moved.baseline.time} now · commit {config.baseline_file.name}: "
+        "time is compared with the commit that brings this line"
+    )
+    return 0
 
 
 def _tell(recorded: Recorded, file: Path) -> None:
@@ -169,7 +197,7 @@ def merge(file: Path | None) -> int:
         for change in compare(*sides):
             if change.point in merged.differed:
                 say(f"  {change_line(change)}")
-        again = " ".join(merged.again)
+        again = shlex.join(merged.again)
         say(f"these differed, measure them again: budgetguard baseline update {again}")
     return 0
 

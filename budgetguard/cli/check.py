@@ -8,6 +8,8 @@ from budgetguard.cli.project import configuration, watched
 from budgetguard.cli.screen import say, style, width
 from budgetguard.errors import UsageError
 from budgetguard.gate.atomic import replace_text
+from budgetguard.gate.compare import Comparing
+from budgetguard.gate.contest import SECONDS
 from budgetguard.gate.model import Report, Request
 from budgetguard.gate.report import FORMATS, renderer_of, terminal
 from budgetguard.gate.run import check as run_check
@@ -19,6 +21,7 @@ Examples:
   budgetguard check
   budgetguard check app-bundle --report budget.md --report budget.json
   budgetguard check --exact --only test
+  budgetguard check --against origin/main
 
 \b
 Exit codes:
@@ -36,6 +39,25 @@ Exit codes:
 @click.option("--config", "file", type=click.Path(path_type=Path), help="The configuration to use.")
 @click.option("--only", type=click.Choice(sorted(TARGETS)), help="Only budgets of this target.")
 @click.option("--exact", is_flag=True, help="Only exact metrics: no timing.")
+@click.option(
+    "--against",
+    default="",
+    metavar="REF",
+    help="Compare with this commit: its code for time, its baseline file for exact values. "
+    "Without it, time is compared with the commit that last moved the baseline's line `time`.",
+)
+@click.option(
+    "--no-same-code",
+    is_flag=True,
+    help="Time every benchmark, also where both sides run the same code.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=SECONDS,
+    show_default=True,
+    help="How long one benchmark may be timed on both sides before it stays unsettled.",
+)
 @click.option("--strict", is_flag=True, help="UNSETTLED, NEW and left to check are red too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else.")
 @click.option(
@@ -47,9 +69,13 @@ Exit codes:
 )
 def check(
     names: tuple[str, ...],
+    *,
     file: Path | None,
     only: str | None,
     exact: bool,
+    against: str,
+    no_same_code: bool,
+    seconds: float,
     strict: bool,
     as_json: bool,
     reports: tuple[Path, ...],
@@ -58,6 +84,9 @@ def check(
 
     NAME is a budget, a group of tests or a test; without one it is everything, and what the
     baseline holds but nobody measured is VANISHED.
+
+    A relative limit on time is settled by measuring: the base commit is checked out beside the
+    work tree, and both sides run in turn.
     """
     for target in reports:
         renderer_of(target)
@@ -67,6 +96,7 @@ def check(
             config,
             Request(names=names, only=only or "", exact=exact, watch=watch),
             strict=strict,
+            how=Comparing(against=against, same_code=not no_same_code, seconds=seconds),
         )
     )
     if as_json:

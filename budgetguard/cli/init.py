@@ -126,7 +126,7 @@ def _wheel(found: Survey) -> Iterator[list[str]]:
 
 def _commands(found: Survey) -> Iterator[list[str]]:
     for script, startable in list(found.scripts.items())[:3]:
-        limits = ["wall <= 5 s"]
+        limits = ["time <= baseline + 10%", "wall <= 5 s"]
         block = _budget(f"{script}-startup", "command", f"{script} --help", limits)
         if startable:
             yield ["  # How long a person waits for the first sign of life.", *block]
@@ -138,7 +138,7 @@ def _tests(found: Survey) -> Iterator[list[str]]:
     queries = ["queries <= baseline"] if found.database else []
     memory = ["peak <= baseline + 10%"] if found.memray else []
     if found.benchmarks:
-        limits = ["wall <= 2 s", *queries, *memory]
+        limits = ["time <= baseline + 5%", "wall <= 2 s", *queries, *memory]
         yield [
             "  # Every test with a benchmark in it; each is a budget of its own.",
             *_budget("benchmarks", "test", found.benchmarks, limits),

@@ -1,7 +1,7 @@
 """Entries of the baseline and their changes, as lines for people and rows for programs."""
 
 from budgetguard.gate.changes import Change
-from budgetguard.gate.model import Point, Stored
+from budgetguard.gate.model import Point, Stored, Verdict
 from budgetguard.gate.report.wording import visible
 from budgetguard.units import show, show_change, show_together
 
@@ -36,6 +36,17 @@ def change_line(change: Change) -> str:
     return f"{name_of(change.point)}  {_change(change.old, change.new)}" + (
         f" · {visible(change.key)}" if change.key else ""
     )
+
+
+def time_line(verdict: Verdict) -> str:
+    """`test_cart time  3.48 ms -> 3.91 ms, +12.4 % (+10.9 % to +13.9 %)`, or why nothing was compared."""
+    name = name_of(Point(verdict.budget, verdict.selector, verdict.metric))
+    if verdict.measured is None or verdict.baseline is None or verdict.change is None:
+        return f"{name}  {visible(verdict.reason)}"
+    low, _, high = verdict.change
+    before, after = show_together((verdict.baseline, verdict.measured), verdict.unit)
+    changed = show_change(verdict.measured, verdict.baseline)
+    return f"{name}  {before} -> {after}, {changed} ({low:+.1%} to {high:+.1%})"
 
 
 def value_of(stored: Stored) -> str:

@@ -6,6 +6,8 @@ updates of different entries merge in git without a conflict.
 
 import json
 import math
+import re
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,9 +25,10 @@ MARKERS = ("<<<<<<< ", "=======", ">>>>>>> ", "||||||| ")
 _REQUIRED = ("budget", "target", "metric", "unit")
 _ALLOWED = {
     "unit": frozenset(Unit),
-    "target": frozenset({"bundle", "test", "command"}),
     "better": frozenset({"", "higher"}),
 }
+_TARGET = re.compile(r"[a-z][a-z0-9_]*")
+"""The names of a later version are read, too: whoever judges all targets refuses what it lacks."""
 _KNOWN = frozenset({*_REQUIRED, "selector", "key", "value", "spread", "with", "better"})
 
 
@@ -73,7 +76,7 @@ def parse_baseline(text: str, file: Path) -> Baseline:
     for number, entry in enumerate(_list(document, file)):
         point, key, stored = _entry(entry, f"{file}: entry {number + 1}")
         if key in entries.setdefault(point, {}):
-            again = f"record it anew: budgetguard baseline update {point.budget}"
+            again = f"record it anew: budgetguard baseline update {shlex.quote(point.budget)}"
             raise BaselineError(f"{file}: {_name(point)} stands in it twice; {again}")
         entries[point][key] = stored
     time = document.get("time", "")
@@ -159,6 +162,8 @@ def _entry(entry: object, where: str) -> tuple[Point, str, Stored]:
         if entry.get(name, "") not in allowed:
             expected = ", ".join(sorted(allowed - {""}))
             raise _wrong(where, f"{name} is {entry[name]!r}; expected {expected}")
+    if not _TARGET.fullmatch(entry["target"]):
+        raise _wrong(where, f"target is {entry['target']!r}; expected the name of a target")
     for name in ("selector", "key", "with"):
         if not isinstance(entry.get(name, ""), str):
             raise _wrong(where, f"{name} is {entry[name]!r}; expected text")

@@ -12,6 +12,7 @@ from budgetguard.gate.limits import LimitError, duplicates, nearest, parse_limit
 from budgetguard.gate.model import Accepted, Budget, Limit, Metric
 from budgetguard.gate.section import Node, Problems, Section
 from budgetguard.gate.targets import TARGETS, Target
+from budgetguard.gate.targets.command.words import read_commands
 
 YAML_NAME = "budgetguard.yml"
 TOML_NAME = "pyproject.toml"
@@ -19,7 +20,7 @@ BASELINE_NAME = "budgetguard.baseline.json"
 VERSION = "1"
 _MISNAMED = ("budgetguard.yaml", ".budgetguard.yml")
 
-_FILE_KEYS = frozenset({"version", "budgets", "accepted"})
+_FILE_KEYS = frozenset({"version", "budgets", "accepted", "setup"})
 _BUDGET_KEYS = frozenset({"limits", "enforce", "may_skip"})
 _ACCEPTED_KEYS = ("budget", "limit", "reason", "until")
 
@@ -31,6 +32,8 @@ class Config:
     file: Path
     budgets: tuple[Budget, ...] = ()
     accepted: tuple[Accepted, ...] = ()
+    setup: tuple[tuple[str, ...], ...] = ()
+    """The commands that make the base's environment, where ours does not fit the project."""
 
     @property
     def folder(self) -> Path:
@@ -95,7 +98,8 @@ def _read(file: Path, top: Section) -> Config:
         got = text if isinstance(text, str) else version.kind if version else "nothing"
         top.problem("version", f"expected version: {VERSION}; got {got}")
     budgets = tuple(_budgets(top))
-    return Config(file, budgets, tuple(_accepted(top, {budget.name: budget for budget in budgets})))
+    accepted = tuple(_accepted(top, {budget.name: budget for budget in budgets}))
+    return Config(file, budgets, accepted, read_commands(top, "setup"))
 
 
 def _budgets(top: Section) -> list[Budget]:

@@ -8,7 +8,8 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, fmean, median, stdev
+from functools import lru_cache
+from statistics import fmean, median, stdev
 from typing import Literal
 
 from budgetguard.gate.model import Better, Metric, Rule
@@ -72,10 +73,35 @@ def quantile(samples: Sequence[float], q: float) -> float:
     return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
 
 
+@lru_cache(maxsize=512)
 def student_t(p: float, df: int) -> float:
-    """The quantile of Student's t, by the Cornish-Fisher expansion (Abramowitz and Stegun 26.7.5)."""
-    z = NormalDist().inv_cdf(p)
-    return z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2)
+    """The quantile of Student's t for a whole `df`, by bisection of the exact area.
+
+    Raises `ValueError` unless `0 < p < 1` and `df >= 1`.
+    """
+    if not 0 < p < 1 or df < 1:
+        raise ValueError(f"expected 0 < p < 1 and df >= 1; got p={p} and df={df}")
+    if p < 0.5:
+        return -student_t(1 - p, df)
+    low, high = 0.0, math.pi / 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        if _t_area(middle, df) < 2 * p - 1:
+            low = middle
+        else:
+            high = middle
+    return math.sqrt(df) * math.tan(low)
+
+
+def _t_area(angle: float, df: int) -> float:
+    """P(|T| < sqrt(df) tan(angle)) in closed form (Abramowitz and Stegun 26.7.3 and 26.7.4)."""
+    odd, square = df % 2, math.cos(angle) ** 2
+    term = total = math.cos(angle) * (df > 1) if odd else 1.0
+    for k in range(1 + odd, df - 2, 2):
+        term *= k / (k + 1) * square
+        total += term
+    half = math.sin(angle) * total
+    return 2 / math.pi * (angle + half) if odd else half
 
 
 def binomial_at_most(k: int, n: int, p: float) -> float:

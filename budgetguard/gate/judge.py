@@ -2,10 +2,12 @@
 
 import datetime as dt
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from budgetguard.gate.inference import decide
+from budgetguard.gate.judge_pairs import judge_pairs
 from budgetguard.gate.model import (
     Accepted,
     Budget,
@@ -65,6 +67,8 @@ def judge(
     verdict = replace(
         verdict, measured=reading.value, evidence=reading.evidence, note=note or reading.note
     )
+    if reading.compared:
+        return judge_pairs(verdict, limit, reading.compared)
     if limit.bound.relative:
         return _against_baseline(verdict, limit, reading, by)
     return _against_bound(verdict, limit, reading, by)
@@ -225,7 +229,7 @@ def _interval(verdict: Verdict, limit: Limit, reading: Reading) -> Verdict:
 
 
 def _against_baseline(verdict: Verdict, limit: Limit, reading: Reading, by: Yardstick) -> Verdict:
-    update = f"budgetguard baseline update {verdict.budget}"
+    update = _update(verdict.budget)
     stored, others = by.stored(_point(verdict), keyed=limit.metric.keyed)
     if stored is not None and stored.value is None:
         return replace(verdict, reason="its entry in the baseline has lost its value", hint=update)
@@ -258,7 +262,7 @@ def _beyond(verdict: Verdict, limit: Limit, reading: Reading, stored: Stored) ->
     if stored.made_with != reading.made_with:
         now, then = reading.made_with or "nothing named", stored.made_with or "nothing named"
         reason = f"over the limit, but counted with {now}; the baseline was with {then}"
-        hint = f"record it here: budgetguard baseline update {verdict.budget}"
+        hint = f"record it here: {_update(verdict.budget)}"
         return replace(verdict, reason=reason, hint=hint)
     if holds(limit, reading.value, _doubtful(limit, stored, verdict.allowed or 0.0)):
         return _within_grain(verdict, stored)
@@ -303,7 +307,7 @@ def _fail(verdict: Verdict, limit: Limit) -> Verdict:
 
 def _next_step(verdict: Verdict) -> str:
     if verdict.baseline is not None:
-        return f"find the change, or record it on purpose: budgetguard baseline update {verdict.budget}"
+        return f"find the change, or record it on purpose: {_update(verdict.budget)}"
     return (
         f"bring it down, or change the limit at {verdict.where}"
         if verdict.where.file
@@ -312,7 +316,12 @@ def _next_step(verdict: Verdict) -> str:
 
 
 def _rerun(budget: Budget) -> str:
-    return f"see why: budgetguard explain {budget.name}"
+    return f"see why: budgetguard explain {shlex.quote(budget.name)}"
+
+
+def _update(name: str) -> str:
+    """The command that records a budget, as a shell reads it: names hold spaces and brackets."""
+    return f"budgetguard baseline update {shlex.quote(name)}"
 
 
 def _point(verdict: Verdict) -> Point:

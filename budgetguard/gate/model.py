@@ -129,6 +129,34 @@ class Point(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What base and head said of one point, measured in turn or found to run the same code.
+
+    `values` are log ratios of head to base, one a block, in the order they were taken; `base` and
+    `head` are medians per call in the metric's unit. At most one of `same`, `new` and `unsettled`
+    says, as a sentence, why the values do not decide.
+    """
+
+    base: float = 0.0
+    head: float = 0.0
+    values: tuple[float, ...] = ()
+    room: float = 0.0
+    """How far it may move, as a ratio of `base`."""
+    risk: float = 0.001
+    """Of a false red, for the verdict on this point."""
+    commit: str = ""
+    same: str = ""
+    new: str = ""
+    unsettled: str = ""
+    witness: float | None = None
+    """The ratio by which counted work moved, where a tight limit needs a second witness."""
+    witnessed: str = ""
+    """What was counted, or why nothing could be."""
+    doubt: str = ""
+    """Why the same code could not be told, so that it was timed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """A value, or why there is none, with its evidence.
 
@@ -146,6 +174,7 @@ class Reading:
     left: bool = False
     """Whether `error` is only why this run cannot read it, and `budgetguard check` can."""
     note: str = ""
+    compared: Compared | None = None
 
 
 Readings = Mapping[Point, Reading]
@@ -212,6 +241,8 @@ class Request:
     only: str = ""
     exact: bool = False
     config: Path = Path()
+    inject: Path | None = None
+    """A file that says what tests do more (`selftest.py`)."""
     seed: int | None = None
     """For the order of tests and the hash seed of processes, where several sessions are compared."""
     watch: Callable[[str], object] = str
@@ -230,11 +261,41 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two things compared: a checkout with its interpreter."""
+    """One of the two things compared: a checkout with its interpreter.
+
+    `folder` is the configuration's on that side, `root` the top of its checkout: no module below the
+    other side's root may be loaded. `path` stands first on `sys.path`, where both sides share an
+    environment.
+    """
 
     name: Literal["head", "base"]
     folder: Path
     python: str
+    root: Path | None = None
+    path: tuple[str, ...] = ()
+
+
+CANARY = "budgetguard canary"
+"""The budget of the same code on both sides: where it changes, nothing measured beside it counts."""
+
+
+class Witness(NamedTuple):
+    """Counted work of head to that of base, and what was counted or why nothing could be."""
+
+    ratio: float | None
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One block of rounds in turn: values per call in the metric's unit, pair by pair."""
+
+    base: tuple[float, ...] = ()
+    head: tuple[float, ...] = ()
+    error: str = ""
+    new: bool = False
+    """Whether `error` says that the base has no such benchmark."""
+    note: str = ""
 
 
 class Outcome(StrEnum):
@@ -267,6 +328,10 @@ class Verdict:
     measured: float | None = None
     allowed: float | None = None
     baseline: float | None = None
+    change: tuple[float, float, float] | None = None
+    """Of a metric measured on both sides: lower end, estimate and upper end, as ratios."""
+    visible: float | None = None
+    """The smallest change, as a ratio, that this run could have called one."""
     reason: str = ""
     hint: str = ""
     evidence: tuple[str, ...] = ()

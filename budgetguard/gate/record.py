@@ -25,7 +25,7 @@ from budgetguard.gate.model import (
     Where,
     by_subject,
 )
-from budgetguard.gate.run import Measured, check_names, measure
+from budgetguard.gate.run import Measured, check_names, check_targets, measure
 
 SEEDS = (1, 2, 3)
 _READ_ONCE = frozenset({"bundle"})
@@ -62,8 +62,10 @@ def record(config: Config, request: Request, old: Baseline, *, keep_keys: bool =
     """Measure what `request` names and return the baseline with its values.
 
     An entry loses its values under other keys, which were of older code, unless `keep_keys`.
-    Raises `UsageError` for a name that neither a budget nor the old baseline has.
+    Raises `UsageError` for a name that neither a budget nor the old baseline has, and
+    `BaselineError` where the old one holds what is not measured here and would be lost.
     """
+    check_targets(config.baseline_file, old)
     sessions = _sessions(config, request)
     known = [_stand_in(point.budget) for point in old.entries]
     check_names(request, [*sessions[0].budgets, *config.budgets, *known])

@@ -10,8 +10,9 @@ from pathlib import Path
 from budgetguard import __version__
 from budgetguard.errors import BaselineError, MeasureError, UsageError
 from budgetguard.gate import machine
-from budgetguard.gate.baseline import read_baseline
+from budgetguard.gate.baseline import parse_baseline, read_baseline
 from budgetguard.gate.committed import text_at
+from budgetguard.gate.compare import DEFAULT, Comparing, compare, waiting
 from budgetguard.gate.config import Config
 from budgetguard.gate.confirm import CONFIRMING_SEEDS, doubted, lower
 from budgetguard.gate.judge import Yardstick
@@ -27,7 +28,7 @@ from budgetguard.gate.model import (
     Side,
 )
 from budgetguard.gate.sampling import sample
-from budgetguard.gate.settle import Scope, settle
+from budgetguard.gate.settle import Scope, Settled, settle
 from budgetguard.gate.targets import TARGETS, Job
 
 
@@ -39,15 +40,39 @@ class Measured:
     readings: Readings
 
 
-def check(config: Config, request: Request, *, strict: bool = False) -> Report:
+def check(
+    config: Config, request: Request, *, strict: bool = False, how: Comparing = DEFAULT
+) -> Report:
     """Measure what `request` asks for and judge it. Raises `UsageError` for a name that nothing has."""
     started, clock = dt.datetime.now(dt.UTC), time.perf_counter()
-    baseline = read_baseline(config.baseline_file)
-    _check_committed(config, baseline)
+    baseline = _baseline(config, how.against)
     measured = measure(config, request)
     check_names(request, [*measured.budgets, *config.budgets])
     by = yardstick(config, baseline)
     settled = settle(measured.budgets, measured.readings, by, scope(request))
+    measured, settled = _confirmed(config, request, by, measured, settled)
+    sound = [one for one in measured.budgets if Point(one.name, "", "") not in measured.readings]
+    compared = compare(config, request, waiting(sound, request), by, how)
+    if compared.readings:
+        readings = {**measured.readings, **compared.readings}
+        settled = settle(measured.budgets, readings, by, scope(request))
+    return Report(
+        verdicts=settled.verdicts,
+        left=settled.left,
+        notes=(*notes(baseline, measured.budgets, request), *compared.notes),
+        whole=request.whole,
+        strict=strict,
+        machine=machine.describe(),
+        tool=f"budgetguard {__version__}",
+        started=started.isoformat(timespec="seconds"),
+        duration_s=time.perf_counter() - clock,
+    )
+
+
+def _confirmed(
+    config: Config, request: Request, by: Yardstick, measured: Measured, settled: Settled
+) -> tuple[Measured, Settled]:
+    """A red that another session might not see is measured in two further ones."""
     for seed in CONFIRMING_SEEDS:
         names = doubted(settled.verdicts, measured.budgets)
         if not names:
@@ -60,24 +85,40 @@ def check(config: Config, request: Request, *, strict: bool = False) -> Report:
             measured.budgets, lower(measured.readings, again.readings, measured.budgets)
         )
         settled = settle(measured.budgets, measured.readings, by, scope(request))
-    return Report(
-        verdicts=settled.verdicts,
-        left=settled.left,
-        notes=tuple(notes(baseline, measured.budgets, request)),
-        whole=request.whole,
-        strict=strict,
-        machine=machine.describe(),
-        tool=f"budgetguard {__version__}",
-        started=started.isoformat(timespec="seconds"),
-        duration_s=time.perf_counter() - clock,
-    )
+    return measured, settled
 
 
-def measure(config: Config, request: Request) -> Measured:
-    """Read every budget that `request` wants, target by target."""
-    side = Side("head", config.folder, sys.executable)
+def _baseline(config: Config, against: str) -> Baseline:
+    """The stored values: with `against` those of that commit, so that no change loosens its own yardstick."""
+    if against:
+        text = text_at(config.baseline_file, against)
+        file = Path(f"{against}:{config.baseline_file.name}")
+        baseline = Baseline(exists=False) if text is None else parse_baseline(text, file)
+    else:
+        file = config.baseline_file
+        baseline = read_baseline(file)
+        _check_committed(config, baseline)
+    check_targets(file, baseline)
+    return baseline
+
+
+def check_targets(file: Path, baseline: Baseline) -> None:
+    """Refuse an entry of a target that is not measured here: nobody would miss it."""
+    for point, values in baseline.entries.items():
+        strange = sorted({stored.target for stored in values.values()} - TARGETS.keys())
+        if strange:
+            raise BaselineError(
+                f"{file}: the target of {point.budget} is {strange[0]!r}, which budgetguard "
+                f"{__version__} does not know; expected {', '.join(TARGETS)}. Upgrade: pip install "
+                f"-U pytest-budgetguard; or restore the file: git checkout -- {file.name}"
+            )
+
+
+def measure(config: Config, request: Request, side: Side | None = None) -> Measured:
+    """Read every budget that `request` wants, target by target, of the work tree or of another side."""
+    side = side or Side("head", config.folder, sys.executable)
     by = yardstick(config, Baseline())
-    request = replace(request, config=config.file)
+    request = replace(request, config=side.folder / config.file.name)
     budgets: dict[str, Budget] = {}
     readings: dict[Point, Reading] = {}
     for job in _jobs(config, request):

@@ -83,6 +83,10 @@ def schema() -> Schema:
                 "type": "array",
                 "items": _accepted(),
             },
+            "setup": {
+                **_TEXTS,
+                "description": "Commands that make the environment of the base's checkout",
+            },
         },
         "definitions": {name: _of_target(target) for name, target in sorted(TARGETS.items())},
     }

@@ -48,8 +48,8 @@ class Settled:
 
 
 LEFT_REASON = (
-    "a relative limit on a sampled metric needs base and head measured side by side, "
-    "which this version does not do yet; an absolute bound guards today"
+    "a relative limit on a sampled metric needs base and head measured side by side: "
+    "budgetguard check, or pytest --budget-against=REF"
 )
 
 
@@ -69,7 +69,7 @@ def settle(budgets: Sequence[Budget], readings: Readings, by: Yardstick, scope: 
             if limit.bound.relative and scope.no_baseline:
                 why = Reading(error=scope.no_baseline, note="create one: budgetguard init")
                 verdicts.append(_unmeasured(replace(budget, limits=(limit,)), why))
-            elif limit.bound.relative and not limit.metric.exact:
+            elif _waits(limit) and _is_open(readings.get(_point(budget, limit))):
                 left.append(LeftToCheck(budget.name, limit.text, LEFT_REASON))
                 seen.add(_point(budget, limit))
             elif (read := readings.get(_point(budget, limit))) and read.left:
@@ -86,6 +86,16 @@ def settle(budgets: Sequence[Budget], readings: Readings, by: Yardstick, scope: 
         for verdict in _vanished(by, scope, seen, unmeasured)
     ]
     return Settled(tuple(verdicts), tuple(left))
+
+
+def _waits(limit: Limit) -> bool:
+    """Whether only a comparison with the base, side by side, can decide it."""
+    return limit.bound.relative and not limit.metric.exact
+
+
+def _is_open(reading: Reading | None) -> bool:
+    """Whether a reading says nothing of the base: one side alone was read, or none."""
+    return reading is None or not (reading.compared or reading.error)
 
 
 def _point(budget: Budget, limit: Limit) -> Point:

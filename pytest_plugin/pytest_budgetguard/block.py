@@ -56,6 +56,11 @@ class BudgetFixture:
             said = f"{declared.unit}, {declared.better}, {'exact' if declared.exact else 'sampled'}"
             recorded = f"{known}, {better}, {'exact' if exact else 'sampled'}"
             _fail(f"budget.record({name!r}): declared as {said}; recorded as {recorded}")
+        if name in run.runner.numbers:
+            _fail(
+                f"budget.record({name!r}): recorded twice in one call of the test; "
+                "record it once, at the end, or each under a name of its own"
+            )
         run.runner.numbers[name] = Reading(value=float(value))
 
     @property

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from budgetguard import __version__
+from budgetguard.errors import UsageError
 from budgetguard.gate import machine
+from budgetguard.gate.compare import Comparing, Comparison, compare, waiting
 from budgetguard.gate.items import TestOptions
 from budgetguard.gate.model import (
     Budget,
@@ -13,6 +15,7 @@ from budgetguard.gate.model import (
     Point,
     Reading,
     Report,
+    Request,
     Verdict,
 )
 from budgetguard.gate.settle import Scope, settle
@@ -42,7 +45,11 @@ def conclude(
         return []
     if options.budget_update:
         return shown_update(update(told.homes, whole=is_whole(session)))
-    report = _report(told, session, others=others)
+    try:
+        report = _report(told, session, others=others)
+    except UsageError as error:  # such as a REF that is no commit
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        return [f"ERROR: --budget-against: {error}"]
     red = any(verdict.red for verdict in report.verdicts) or (
         report.strict and report.exit_code != 0
     )
@@ -55,6 +62,7 @@ def conclude(
 def _report(told: Told, session: pytest.Session, *, others: bool) -> Report:
     verdicts: list[Verdict] = []
     left: list[LeftToCheck] = []
+    notes: tuple[str, ...] = ()
     whole = is_whole(session)
     for budgets in told.homes:
         complete = whole and covers(session.config, budgets.home)
@@ -67,6 +75,9 @@ def _report(told: Told, session: pytest.Session, *, others: bool) -> Report:
             left_out=frozenset(budgets.left),
             no_baseline=budgets.home.no_baseline,
         )
+        compared = _compared(budgets, session.config)
+        budgets.readings |= compared.readings
+        notes += compared.notes
         settled = settle(
             tuple(budgets.budgets.values()), budgets.readings, budgets.home.yardstick, scope
         )
@@ -79,11 +90,22 @@ def _report(told: Told, session: pytest.Session, *, others: bool) -> Report:
     return Report(
         verdicts=tuple(verdicts),
         left=tuple(left),
+        notes=notes,
         whole=whole,
         strict=session.config.option.budget_strict,
         machine=machine.describe(),
         tool=f"budgetguard {__version__}",
     )
+
+
+def _compared(budgets: Budgets, config: pytest.Config) -> Comparison:
+    """What `--budget-against` asks for: both sides measured now, in processes of their own."""
+    home, against = budgets.home.config, config.option.budget_against
+    if not against or home is None:
+        return Comparison({})
+    request = Request(config=home.file)
+    found = waiting(tuple(budgets.budgets.values()), request)
+    return compare(home, request, found, budgets.home.yardstick, Comparing(against=against))
 
 
 def _budget(budgets: Budgets, verdict: Verdict) -> Budget:

@@ -10,12 +10,21 @@ import pytest
 from budgetguard.errors import BudgetguardError, MeasureError
 from budgetguard.gate.inference import LOOKS, readings_for
 from budgetguard.gate.judge import in_force
-from budgetguard.gate.meters import COUNTERS
+from budgetguard.gate.meters import ALONE, COUNTERS
 from budgetguard.gate.model import Budget, Limit, Point, Reading, Readings
 from budgetguard.gate.sampling import joined, missing
 from pytest_budgetguard.declared import Bound
-from pytest_budgetguard.fresh import read_in_fresh_process
-from pytest_budgetguard.passes import WHOLE, Pass, Runner, Unrepeatable, by_meter, uses_benchmark
+from pytest_budgetguard.fresh import FIRST, read_in_fresh_process
+from pytest_budgetguard.passes import (
+    WHOLE,
+    Pass,
+    Runner,
+    Unrepeatable,
+    by_meter,
+    of_nothing,
+    uses_benchmark,
+)
+from pytest_budgetguard.secret import without_secrets
 from pytest_budgetguard.tracing import ALTERED, tracer
 
 ITEM_RUN = pytest.StashKey["ItemRun"]()
@@ -41,6 +50,9 @@ class ItemRun:
         self.limits: dict[str, tuple[Limit, ...]] = {}
         self._exact = exact
         self._only = only
+        meter = only[0].removesuffix(FIRST) if only else ""
+        self._counts = meter if meter in ALONE else ""
+        """The meter of work that this process was started for."""
         self._readings: dict[tuple[str, str], Reading] = {}
         self._unrepeatable = ""
         self._own: dict[str, Pass] = {}
@@ -51,7 +63,7 @@ class ItemRun:
         """Around the item's own call: the counters, or the one meter this process was started for."""
         if WHOLE in self.limits:
             self._own[WHOLE] = self._own_pass(WHOLE)
-        return self.runner.own_run(self._own)
+        return self.runner.own_run(self._own, rounds=not self._counts)
 
     def block(self, name: str, limits: tuple[Limit, ...]) -> Pass | None:
         """What watches a block now; in the own run every block is met for the first time."""
@@ -68,11 +80,13 @@ class ItemRun:
     def finish(self) -> None:
         """Take what the own run read, then make the further passes."""
         for subject, watched in self._own.items():
-            self._keep(subject, watched.result())
+            self._keep(subject, self._without_ours(watched.result()))
         self._keep(WHOLE, self._numbers())
         if self._only is None:
             self._keep(WHOLE, self._rounds())
             self._further()
+        elif self._only[0] in ALONE:
+            self._second_call(self._only[1])
 
     @property
     def budget(self) -> Budget | None:
@@ -85,9 +99,9 @@ class ItemRun:
 
     @property
     def readings(self) -> Readings:
-        """All readings by point."""
+        """All readings by point, fit to be shown."""
         return {
-            Point(self.bound.name, subject, metric): reading
+            Point(self.bound.name, subject, metric): without_secrets(reading)
             for (subject, metric), reading in self._readings.items()
         }
 
@@ -126,6 +140,9 @@ class ItemRun:
         if self._only is None:
             return Pass({name: metrics for name, metrics in wanted.items() if name in COUNTERS})
         meter, only = self._only
+        if meter in ALONE:  # then this is the call before
+            return Pass({})
+        meter = meter.removesuffix(FIRST)
         return Pass(
             {name: metrics for name, metrics in wanted.items() if (name, subject) == (meter, only)}
         )
@@ -218,7 +235,9 @@ class ItemRun:
 
     def _read(self, subject: str, meter: str, metrics: frozenset[str]) -> None:
         """One reading by one meter: the body again in this process or, where it cannot be, in a fresh one."""
-        if not self._unrepeatable:
+        if meter in ALONE:
+            meter += FIRST if self._unrepeatable else ""
+        elif not self._unrepeatable:
             watched = Pass({} if meter == NUMBERS else {meter: metrics})
             try:
                 self.runner.again({subject: watched})
@@ -229,6 +248,32 @@ class ItemRun:
                 return
         found = read_in_fresh_process(self.bound, subject, meter, metrics, self._unrepeatable)
         self._keep(subject, found)
+
+    def _second_call(self, subject: str) -> None:
+        """Count the call after the own run's or, where there cannot be one, the first call of a process."""
+        meter = self._counts
+        metrics = by_meter(self._metrics(subject)).get(meter, frozenset())
+        watched = Pass({meter: metrics} if metrics else {})
+        of_nothing({meter: metrics})  # the first time, our own part is dearer
+        try:
+            self.runner.again({subject: watched})
+        except Unrepeatable as error:
+            why = str(error)
+            self._keep(
+                subject, read_in_fresh_process(self.bound, subject, meter + FIRST, metrics, why)
+            )
+        else:
+            self._keep(subject, self._without_ours(watched.result()))
+
+    def _without_ours(self, found: Mapping[str, Reading]) -> Mapping[str, Reading]:
+        """Counts of work less what the passes themselves add to them."""
+        if not self._counts or not found:
+            return found
+        ours = of_nothing({self._counts: frozenset(found)})
+        return {
+            metric: replace(reading, value=max(0.0, reading.value - ours[metric].value))
+            for metric, reading in found.items()
+        }
 
     def _keep(self, subject: str, readings: Mapping[str, Reading]) -> None:
         for metric, reading in readings.items():

@@ -17,6 +17,7 @@ import pytest
 from budgetguard.gate.meters import METERS
 from budgetguard.gate.meters.base import Read
 from budgetguard.gate.model import Reading
+from budgetguard.redaction import Redaction
 from pytest_budgetguard.internals import (
     body_in_place,
     forget_failure,
@@ -120,12 +121,15 @@ class Runner:
         self.numbers: dict[str, Reading] = {}
         self.rounds: Mapping[str, Reading] = {}
 
-    def own_run(self, watching: dict[str, Pass]) -> AbstractContextManager[None]:
+    def own_run(
+        self, watching: dict[str, Pass], *, rounds: bool = True
+    ) -> AbstractContextManager[None]:
         """Around the item's own call: the passes in `watching` are on where their subject runs."""
-        return self._swapped(watching, rounds=True)
+        return self._swapped(watching, rounds=rounds)
 
     def again(self, watching: dict[str, Pass]) -> None:
         """Call the body once more with fresh function-scoped fixtures. Raises `Unrepeatable`."""
+        self.numbers.clear()
         try:
             renew_fixtures(self.item)
             with self._swapped(watching, rounds=False):
@@ -158,8 +162,8 @@ class Runner:
 
 
 def first_line(error: BaseException) -> str:
-    """An exception in one line, with its type."""
-    lines = str(error).strip().splitlines()
+    """An exception in one line, with its type; a secret is taken out before the line is cut."""
+    lines = Redaction()(str(error)).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:150]}" if lines else type(error).__name__
 
 
@@ -188,6 +192,18 @@ def _around(body: Callable[..., Any], watch: Pass) -> Callable[..., Any]:
             return deep_down(body, args, kwargs)
 
     return called
+
+
+def of_nothing(wanted: Mapping[str, frozenset[str]]) -> dict[str, Reading]:
+    """What is read around a body that does nothing, the second time: our own part of a count."""
+
+    def nothing() -> None:
+        pass
+
+    for _ in range(2):
+        watched = Pass(wanted)
+        _around(nothing, watched)()
+    return watched.result()
 
 
 def deep_down(

@@ -33,6 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--budget-strict", action="store_true", help="fail on UNSETTLED, NEW and left to check, too"
     )
+    group.addoption(
+        "--budget-against",
+        default="",
+        metavar="REF",
+        help="after the session, measure relative limits on time beside this commit, in fresh processes",
+    )
     for name in ("--budget-wire", "--budget-config", "--budget-pass", "--budget-seed"):
         group.addoption(name, default="", help=argparse.SUPPRESS)
     group.addoption("--budget-name", action="append", default=[], help=argparse.SUPPRESS)
@@ -84,6 +90,7 @@ def _only_what_was_asked(config: pytest.Config) -> None:
 OVERRIDES: dict[str, object] = {
     "budget": "on",
     "budget_update": False,
+    "budget_against": "",
     "numprocesses": 0,
     "dist": "no",
     "distload": False,

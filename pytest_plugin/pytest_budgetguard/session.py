@@ -13,6 +13,7 @@ from budgetguard.errors import ConfigError, UsageError
 from budgetguard.gate.model import Budget, Outcome, Point, Reading, Request, Verdict, Where
 from budgetguard.gate.settle import Scope, settle
 from budgetguard.gate.wire import Wire
+from budgetguard.redaction import Redaction
 from pytest_budgetguard.conclude import conclude
 from pytest_budgetguard.declared import Bound, Homes, bind, budget_of_module
 from pytest_budgetguard.failure import failure_text
@@ -20,6 +21,7 @@ from pytest_budgetguard.internals import is_property_test, kept_failure
 from pytest_budgetguard.measured import ITEM_RUN, ItemRun
 from pytest_budgetguard.passes import first_line
 from pytest_budgetguard.plugin import COLLECT_ERRORS, COLLECT_SKIPS, DESELECTED, takes_budget
+from pytest_budgetguard.secret import without_secrets
 from pytest_budgetguard.summary import show
 from pytest_budgetguard.told import Told, beside_others
 
@@ -192,6 +194,7 @@ class BudgetSession:
         return report
 
     def _unmeasured(self, bound: Bound, reading: Reading) -> None:
+        reading = without_secrets(reading)
         if self._wire:
             self._wire.send_budget(bound.known_budget, bound.numbers)
             self._wire.send_reading(Point(bound.name, "", ""), reading)
@@ -228,7 +231,8 @@ class BudgetSession:
         for name, text in self._config.stash.get(COLLECT_ERRORS, {}).items():
             stand_in = Budget(name=name, target="test", limits=(), where=Where(name))
             wire.send_budget(stand_in, {})
-            wire.send_reading(Point(name, "", ""), Reading(error=f"could not be collected: {text}"))
+            reading = without_secrets(Reading(error=f"could not be collected: {text}"))
+            wire.send_reading(Point(name, "", ""), reading)
         for collector, why in self._config.stash.get(COLLECT_SKIPS, {}).items():
             module = budget_of_module(collector, self._homes)
             if module and self._request.wants(module):
@@ -245,14 +249,14 @@ class BudgetSession:
 
 
 def _skipped_module(why: str) -> Reading:
-    return Reading(error=f"its module was skipped: {why}", skipped=True)
+    return without_secrets(Reading(error=f"its module was skipped: {why}", skipped=True))
 
 
 def _why(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:
     if call.excinfo is None:
         return report.outcome
     error = call.excinfo.value
-    return str(error)[:200] if report.skipped else first_line(error)
+    return Redaction()(str(error))[:200] if report.skipped else first_line(error)
 
 
 def _shuffle(items: list[pytest.Item], seed: str) -> None:

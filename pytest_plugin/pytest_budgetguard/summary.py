@@ -42,7 +42,7 @@ def shown_report(report: Report, *, failed_items: bool) -> list[str]:
             verdict
             for verdict in report.verdicts
             if verdict.outcome is outcome
-            and not (outcome is Outcome.FAIL and verdict.enforced and failed_items)
+            and not (outcome is Outcome.FAIL and verdict.enforced and failed_items and not _compared(verdict))
         ]
         lines += [line for verdict in told[:_LONGEST] for line in _block(verdict)]
         if len(told) > _LONGEST:
@@ -55,8 +55,14 @@ def shown_report(report: Report, *, failed_items: bool) -> list[str]:
         for verdict in report.verdicts
         if verdict.note.startswith(("accepted", "the acceptance"))
     ]
+    lines += [f"note: {note}" for note in report.notes]
     strict = "; --budget-strict wants all" if report.strict and report.exit_code == 3 else ""
     return [*lines, f"guarded {report.guarded} of {report.total} limits{strict}"]
+
+
+def _compared(verdict: Verdict) -> bool:
+    """Whether it came after all tests, so that none of them has told it."""
+    return verdict.change is not None
 
 
 def _block(verdict: Verdict) -> Iterator[str]:

@@ -103,6 +103,8 @@ def beside_others(verdict: Verdict, budget: Budget) -> Verdict:
     sampled = {limit.metric.name for limit in budget.limits if not limit.metric.exact}
     if verdict.outcome is not Outcome.FAIL or verdict.metric not in sampled - {"leaked"}:
         return verdict
+    if verdict.change is not None:  # measured after the workers had ended
+        return verdict
     return replace(
         verdict,
         outcome=Outcome.UNSETTLED,

@@ -88,7 +88,7 @@ def test_python_project(empty):
         )
     found = configured(empty)
 
-    assert limits(found["pytest-startup"]) == ["wall <= 5 s"]
+    assert limits(found["pytest-startup"]) == ["time <= baseline + 10%", "wall <= 5 s"]
     assert "shop-of-nobody-startup" not in found
     assert found["benchmarks"].options.select == "checks/bench"
     assert "queries <= baseline" in limits(found["benchmarks"])

@@ -13,7 +13,7 @@ from budgetguard.gate.baseline import write_baseline
 from budgetguard.gate.model import Baseline, Point, Stored
 from budgetguard.units import Unit
 
-TIMEOUT_S = 120
+TIMEOUT_S = 240
 _OURS = ("PYTEST_", "COV_", "BUDGETGUARD")
 _LOOKS = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "GITHUB_ACTIONS", "CI")
 
@@ -199,3 +199,97 @@ def over_budget(shop):
             "pytest.ini": "[pytest]\nmarkers = perf\n",
         }
     )
+
+
+TIMED_CONFIG = """\
+version: 1
+budgets:
+  perf:
+    test: tests
+    limits: [time <= baseline + 20%]
+"""
+
+# plugins that no worker needs: without them it starts in half the time
+TIMED_INI = """\
+[pytest]
+pythonpath = src
+addopts = -p no:anyio -p no:asyncio -p no:benchmark -p no:cacheprovider -p no:django
+    -p no:hypothesispytest -p no:memray -p no:pytest_cov -p no:randomly -p no:timeout
+"""
+
+TOTAL = """\
+def total(rounds={rounds}):
+    value = 0
+    for number in range(rounds):
+        value += number * number
+    return value
+"""
+
+TEST_TOTAL = """\
+from shop import total
+
+
+def test_total():
+    assert total() > 0
+"""
+
+
+@dataclass(frozen=True)
+class Timed(Project):
+    """A git repository with the benchmark `tests/test_cart.py::test_total`, of 1 ms or so."""
+
+    test = "tests/test_cart.py::test_total"
+
+    def git(self, *arguments):
+        """What a git command prints."""
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        done = subprocess.run(
+            ["git", *who, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def commit(self, subject, files: Mapping[str, str] = {}):
+        """Write files and commit all there is; returns the commit's name as reports shorten it."""
+        self.write(files)
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", subject)
+        return self.git("rev-parse", "HEAD")[:10]
+
+    def takes(self, rounds):
+        """Write the code that is measured: 16 000 rounds take about 1 ms."""
+        return self.write({"src/shop/__init__.py": TOTAL.format(rounds=rounds)})
+
+    def based(self, *names):
+        """Commit a baseline that knows these benchmarks; it is the base of time from now on."""
+        known = {
+            Point(name, "", "time"): {"": Stored(unit=Unit.SECONDS, target="test")}
+            for name in names or (self.test,)
+        }
+        write_baseline(self.baseline, Baseline(known, "2026-01-01T00:00:00Z"))
+        return self.commit("record the baseline")
+
+    def settled(self, *arguments, **options):
+        """Check until the machine's noise leaves no verdict open, three times at most; an open one is red."""
+        for _ in range(3):
+            told = self.check("--strict", "--seconds", "60", *arguments, **options)
+            if told.code != 3:
+                break
+        return told
+
+
+@pytest.fixture
+def timed(project, tmp_path):
+    """A repository without a commit so far, whose benchmark may become 20 % slower than its base."""
+    cache = {"BUDGETGUARD_CACHE": str(tmp_path / "cache")}
+    found = Timed(project.folder, project.scratch, cache)
+    found.git("init", "-q", "-b", "main")
+    found.write(
+        {
+            "budgetguard.yml": TIMED_CONFIG,
+            "pytest.ini": TIMED_INI,
+            "tests/test_cart.py": TEST_TOTAL,
+            ".gitignore": "__pycache__/\n",
+        }
+    )
+    return found.takes(16_000)

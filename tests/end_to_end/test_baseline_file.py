@@ -140,3 +140,16 @@ def test_an_update_that_could_not_measure(bundle):
 
     bundle.update().ends(4, "kept app", "dist")
     assert '"value": 100,' in bundle.baseline.read_text()
+
+
+def test_an_entry_of_a_target_that_is_not_known_here(bundle):
+    """What a later version recorded is neither dropped nor unguarded in silence: it names the upgrade."""
+    text = bundle.baseline.read_text()
+    entry = '{"budget": "home", "target": "page2", "metric": "lcp", "unit": "bytes", "value": 1}'
+    newer = text.replace("    null", f"    {entry},\n\n    null")
+    bundle.baseline.write_text(newer)
+
+    for command in (bundle.check, bundle.update):
+        command().ends(2, "the target of home is 'page2'", "pip install -U pytest-budgetguard")
+    assert bundle.baseline.read_text() == newer
+    bundle.run("budgetguard", "baseline", "show").ends(0, "home")

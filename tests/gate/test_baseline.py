@@ -129,7 +129,7 @@ def test_names_that_are_not_utf8(file):
     [
         ('"spread": [1e12, 0], "value": 10', "does not hold the value"),
         ('"spread": [1, 2]', "spread is not"),
-        ('"value": 10, "target": "tset"', "target is 'tset'"),
+        ('"value": 10, "target": "te st"', "target is 'te st'"),
         ('"value": -10', "is not a number from 0 up"),
         ('"value": 1, "better": "lowre"', "better is 'lowre'"),
         ('"value": 1, "with": [1]', "with is [1]"),

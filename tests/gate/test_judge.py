@@ -1,6 +1,7 @@
 """The one place that decides: every outcome, and every boundary between two of them."""
 
 import datetime as dt
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -214,6 +215,20 @@ def test_without_a_stored_value_a_relative_limit_is_new():
     assert verdict.outcome is Outcome.NEW
     assert verdict.hint == "budgetguard baseline update app"
     assert not verdict.red
+
+
+@pytest.mark.parametrize("name", ["tests/test_a.py::test_b[x y-'1']", "my app; rm $HOME"])
+def test_a_name_in_a_command_is_quoted_for_a_shell(name):
+    """Brackets, spaces and quotes of a budget's name reach the command as they are."""
+    limit = parse_limit("raw <= baseline", METRICS)
+    budget = Budget(name=name, target="bundle", limits=(limit,), where=WHERE)
+    entries = {Point(name, "", "raw"): {"": Stored(unit=Unit.BYTES, target="bundle", value=1.0)}}
+    hints = [
+        judge(budget, limit, "", Reading(value=2.0), by).hint
+        for by in (Yardstick(), Yardstick(entries=entries))
+    ]
+    hints.append(judge(budget, limit, "", None, Yardstick()).hint)
+    assert all(shlex.split(hint)[-1] == name for hint in hints)
 
 
 def test_an_entry_that_has_lost_its_value_is_no_first_run():

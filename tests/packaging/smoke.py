@@ -6,6 +6,7 @@ is asked for by name where it is missing.
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -36,9 +37,18 @@ OVER = """
 def test_over():
     sqlite3.connect(":memory:").execute("select 1")
 """
+TIMED = """\
+import pytest
+from work import work
+
+@pytest.mark.budget("time <= baseline + 50%")
+def test_time():
+    work()
+"""
 MODULES = {
     "benchmark": "pytest_benchmark",
     "bundle": "brotli",
+    "instructions": "pytest_codspeed",
     "memory": "memray",
 }
 
@@ -53,6 +63,9 @@ def main() -> None:
         )
     with tempfile.TemporaryDirectory() as folder:
         play(Path(folder), installed)
+    if not extras or "all" in extras:
+        with tempfile.TemporaryDirectory() as folder:
+            play_time(Path(folder))
     print("smoke: passed")
 
 
@@ -75,6 +88,29 @@ def play(project: Path, installed: set[str]) -> None:
     done = pytest(project)
     assert (done.returncode == 0) == ("memory" in installed), done.stdout
     assert "memory" in installed or "[memory]" in done.stdout, done.stdout
+
+
+def play_time(folder: Path) -> None:
+    """Base and head side by side: three times the work is over +50 %."""
+    project = folder / "project"
+    project.mkdir()
+    (project / "budgetguard.yml").write_text("version: 1\nbudgets: {}\n")
+    (project / "test_time.py").write_text(TIMED)
+    (project / "work.py").write_text("def work():\n    return sum(range(20_000))\n")
+    os.environ["BUDGETGUARD_CACHE"] = str(folder / "cache")
+    git(project, "init", "-q")
+    expect(run(project, "baseline", "update"), 0)
+    git(project, "add", "-A")
+    git(
+        project, "-c", "user.name=smoke", "-c", "user.email=smoke@localhost", "commit", "-qm", "one"
+    )
+    assert "same code" in expect(run(project, "check"), 0).stdout
+    (project / "work.py").write_text("def work():\n    return sum(range(60_000))\n")
+    expect(run(project, "check"), 1)
+
+
+def git(project: Path, *words: str) -> None:
+    subprocess.run(["git", *words], cwd=project, check=True, timeout=60)
 
 
 def missing(project: Path, there: bool, target: str, limit: str, named: str) -> None:

@@ -68,6 +68,7 @@ def test_nested_blocks_are_judged_apart(project):
         ('budget.record("tokens", 3, "loaves")', "unknown unit 'loaves'"),
         ('budget.record("tokens", "many", "count")', "expected a number; got 'many'"),
         ('budget.record("tokens", float("nan"), "count")', "expected a number; got nan"),
+        ('[budget.record("tokens", n, "count") for n in (3, 3)]', "recorded twice in one call"),
     ],
 )
 def test_a_wrong_call_fails_its_test_with_one_line(project, body, expected):
@@ -281,3 +282,20 @@ def test_a_test_that_only_records_is_not_left(project):
     result = project.run()
     assert result.ret == 0
     assert "not run in this session" not in result.stdout.str()
+
+
+def test_a_number_is_recorded_once_in_each_call_of_the_body(project):
+    """A further reading calls the body again, which is no second record."""
+    project.write(
+        test_it="""
+        import pytest
+
+        @pytest.mark.budget("speed <= 5 s", "wall <= 9 s", numbers={"speed": "seconds"})
+        def test_it(budget):
+            budget.record("speed", 6, "seconds")
+        """
+    )
+    result = project.run("-rA")
+    result.assert_outcomes(failed=1)
+    assert "recorded twice" not in result.stdout.str()
+    assert "over budget: speed <= 5 s" in result.stdout.str()

@@ -26,7 +26,7 @@ def judge(project):
 
 
 def test_every_outcome_comes_back(project, judge):
-    """PASS, FAIL, ERROR for what fails by itself, skips or cannot be collected, VANISHED, NEW, left."""
+    """PASS, FAIL, ERROR for what fails by itself, skips or cannot be collected, VANISHED, NEW."""
     project.config("group: {test: test_group.py, limits: [queries <= 1]}")
     project.baseline({"budget": "test_it.py::test_gone", "metric": "queries", "value": 1})
     project.write(
@@ -47,7 +47,7 @@ def test_every_outcome_comes_back(project, judge):
         def test_skips(): pytest.skip("why")
 
         @pytest.mark.budget("time <= baseline + 5%")
-        def test_left(): pass
+        def test_timed(): pass
 
         def test_unbudgeted(): open("ran", "w").close()
         """,
@@ -60,6 +60,7 @@ def test_every_outcome_comes_back(project, judge):
         ("test_it.py::test_a", "queries <= 1"): Outcome.PASS,
         ("test_it.py::test_over", "queries <= 1"): Outcome.FAIL,
         ("test_it.py::test_over", "queries <= baseline"): Outcome.NEW,
+        ("test_it.py::test_timed", "time <= baseline + 5%"): Outcome.NEW,
         ("test_it.py::test_fails", "queries <= 1"): Outcome.ERROR,
         ("test_it.py::test_skips", "queries <= 1"): Outcome.ERROR,
         ("test_group.py::test_g", "queries <= 1"): Outcome.FAIL,
@@ -71,7 +72,7 @@ def test_every_outcome_comes_back(project, judge):
         in verdicts["test_it.py::test_fails", "queries <= 1"].reason
     )
     assert "nothing_of_this_name" in verdicts["test_broken.py", ""].reason
-    assert [left.limit for left in report.left] == ["time <= baseline + 5%"]
+    assert not report.left
     assert not (project.folder / "ran").exists()
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from budgetguard.gate.meters import clock, http, memory, queries, resources
+from budgetguard.gate.meters import clock, http, memory, queries, resources, work
 from budgetguard.gate.meters.base import Meter
 from budgetguard.gate.model import Metric, Rule
 from budgetguard.units import Unit
 
-__all__ = ["COUNTERS", "LEAKED", "METERS", "METRICS"]
+__all__ = ["ALONE", "COUNTERS", "LEAKED", "METERS", "METRICS"]
 
 METERS: dict[str, Meter] = {
     "clock": clock,
@@ -15,9 +15,13 @@ METERS: dict[str, Meter] = {
     "queries": queries,
     "http": http,
     "resources": resources,
+    "instructions": work.instructions,
+    "bytecodes": work.bytecodes,
 }
 COUNTERS = ("queries", "http", "resources")
 """Read together in the item's own run; every other meter needs a pass of its own."""
+ALONE = ("instructions", "bytecodes")
+"""Each is read in a process started for it (`callgrind.py`), on the second call of the body."""
 
 LEAKED = Metric(
     name="leaked",

@@ -1,5 +1,6 @@
 """A report for a person at a terminal: what is within budget in a line each, what is not in a block."""
 
+import shlex
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
@@ -133,7 +134,7 @@ class _Page:
             yield f"  {title}{self.style(measured, 'dim')}"
         yield from _more(len(verdicts))
         only = {verdict.budget for verdict in verdicts}
-        name = f" {visible(only.pop())}" if len(only) == 1 else ""
+        name = f" {shlex.quote(visible(only.pop()))}" if len(only) == 1 else ""
         yield f"{_INDENT}→ record: budgetguard baseline update{name}"
 
     def skipped(self, verdicts: Sequence[Verdict]) -> Iterator[str]:
@@ -161,7 +162,7 @@ class _Page:
             dict.fromkeys(v.budget for v in report.verdicts if v.outcome is Outcome.PASS and v.hint)
         )
         if better:
-            update = f"budgetguard baseline update {' '.join(better[:3])}"
+            update = f"budgetguard baseline update {shlex.join(better[:3])}"
             said = f"better than the baseline: {_some(better)}; keep it: {update}"
             yield from self._note(said if len(better) <= 3 else f"{said} …")
         for note in report.notes:
@@ -253,6 +254,8 @@ def _numbers(verdicts: Iterable[Verdict]) -> list[str]:
 def _piece(same: Sequence[Verdict]) -> str:
     """`brotli 142 kB of 150 kB, +0.4 %`."""
     subject = " ".join(part for part in (visible(same[0].selector), same[0].metric) if part)
+    if same[0].measured is None and same[0].change is not None:
+        return f"{subject} same code"
     ceiling = next((one for one in same if one.baseline is None), None)
     relative = next((one for one in same if one.baseline is not None), None)
     if ceiling and relative:

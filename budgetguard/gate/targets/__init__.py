@@ -1,8 +1,21 @@
 """The one table of targets. A target is one module and one row here."""
 
+from budgetguard.gate.model import Request, Side
+from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.targets import bundle, command, test
-from budgetguard.gate.targets.base import Job, Probe, Target
+from budgetguard.gate.targets.base import Duel, Job, Probe, Target
+from budgetguard.gate.targets.command.duel import CommandDuel
+from budgetguard.gate.targets.duel_of_tests import TestDuel
 
 TARGETS: dict[str, Target] = {target.NAME: target for target in (bundle, command, test)}
+COMPARED = (test.NAME, command.NAME)
+"""The targets whose sampled metrics are compared with the base, side by side."""
 
-__all__ = ["TARGETS", "Job", "Probe", "Target"]
+__all__ = ["COMPARED", "TARGETS", "Duel", "Job", "Probe", "Target", "duel_of"]
+
+
+def duel_of(target: str, base: Side, head: Side, request: Request, reaper: Reaper) -> Duel:
+    """Both sides of one of the targets that are compared."""
+    if target == command.NAME:
+        return CommandDuel(base, head)
+    return TestDuel(base, head, request, reaper)

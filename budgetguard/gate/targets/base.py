@@ -3,10 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from budgetguard.gate.model import Budget, Metric, Readings, Request, Side
+from budgetguard.gate.model import Block, Budget, Metric, Point, Readings, Request, Side, Witness
 from budgetguard.gate.section import Section
+
+Prints = tuple[Mapping[str, Any], Mapping[str, Any]]
+"""What base and head recorded of one benchmark, as `fingerprint.compare` takes it."""
 
 
 class Probe(Protocol):
@@ -21,6 +24,23 @@ class Probe(Protocol):
         The whole of a target has the selector ""; its parts are added where a limit has a selector.
         A budget that could not be measured at all has one error at `Point(name, "", "")`.
         """
+
+
+class Duel(Protocol):
+    """Base and head of one target, measured in turn."""
+
+    def block(self, wanted: Sequence[Budget], seed: int) -> Mapping[Point, Block]:
+        """Fresh processes on both sides, for the relative limits of `wanted`.
+
+        `seed` is the hash seed of both sides and orders everything that is drawn. The canary's block
+        stands at `Point(CANARY, "", "time")`.
+        """
+
+    def prints(self, wanted: Sequence[Budget], seed: int) -> Mapping[str, Prints]:
+        """By budget, what base and head run (`fingerprint.py`); none where it cannot be recorded."""
+
+    def witness(self, budget: Budget) -> Witness:
+        """Count the work of both sides, where time alone is too uncertain."""
 
 
 class Job(Protocol):

@@ -17,6 +17,7 @@ from budgetguard.gate.meters.memory import SCRATCH
 from budgetguard.gate.model import Budget, Metric, Point, Reading, Readings, Request, Side, Where
 from budgetguard.gate.section import Section
 from budgetguard.gate.wire import messages, to_budget, to_reading
+from budgetguard.redaction import Redaction
 
 __all__ = ["METRICS", "NAME", "OPTIONS", "metrics", "parse", "plan"]
 
@@ -74,11 +75,11 @@ class Session:
             finished = process.run(
                 [side.python, "-m", "pytest", *self._arguments(wire)],
                 cwd=side.folder,
-                env=self._environment(folder),
+                env=self._environment(folder, side),
                 timeout_s=SESSION_TIMEOUT_S,
                 on_line=self._progress,
             )
-            yield _told(list(messages(wire)), finished, self.budgets)
+            yield _told(list(messages(wire)), finished, self._expected())
 
     def _progress(self, line: bytes) -> None:
         self.request.watch(line.decode(errors="replace"))
@@ -100,16 +101,29 @@ class Session:
         ]
         arguments += [f"--budget-name={name}" for name in request.names]
         arguments += ["--budget-exact"] if request.exact else []
+        if request.inject:
+            arguments += ["-p", "pytest_budgetguard.inject", f"--budget-inject={request.inject}"]
         arguments += [f"--budget-seed={request.seed}"] if request.seed is not None else []
         return arguments
 
-    def _environment(self, scratch: str) -> dict[str, str]:
+    def _expected(self) -> list[Budget]:
+        """The groups that some test has to tell of; a limit on time is no matter of an exact run."""
+        return [
+            one
+            for one in self.budgets
+            if not self.request.exact or one.measuring(exact=True).limits
+        ]
+
+    def _environment(self, scratch: str, side: Side) -> dict[str, str]:
         environment = {
             name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"
         }
         environment[SCRATCH] = scratch
         if self.request.seed is not None:
             environment["PYTHONHASHSEED"] = str(self.request.seed)
+        if side.path:  # it shares an environment that would load the work tree's code
+            there = environment.get("PYTHONPATH")
+            environment["PYTHONPATH"] = os.pathsep.join([*side.path, *([there] if there else [])])
         return environment
 
 
@@ -194,7 +208,8 @@ def _broken(kinds: Collection[object], finished: process.Finished) -> Reading:
     else:
         why = f"pytest ran without budgetguard, exit code {finished.exit_code}; find what turns it off"
     lines = (finished.stdout + finished.stderr).strip().splitlines()[-_KEPT_LINES:]
-    return Reading(error=why, evidence=tuple(lines))
+    redacted = Redaction()  # what pytest printed last may hold what a test raised
+    return Reading(error=why, evidence=tuple(map(redacted, lines)))
 
 
 def _stand_in(name: str) -> Budget:

@@ -243,3 +243,12 @@ def test_each_part_of_a_glob_is_named():
     text = terminal.render(report(replace(FAILED, limit="*.js gzip <= 9 kB", selector="a.js")))
 
     assert "*.js gzip <= 9 kB at a.js" in text
+
+
+def test_names_in_commands_are_quoted_for_a_shell():
+    """A name with brackets or spaces can be copied with its command."""
+    new = verdict(Outcome.NEW, budget="test_it.py::test_a[x y]", measured=1.0)
+    better = verdict(budget="my app", measured=1.0, hint="better than the baseline")
+    shown = " ".join(terminal.render(report(new, better)).split())
+    assert "budgetguard baseline update 'test_it.py::test_a[x y]'" in shown
+    assert "keep it: budgetguard baseline update 'my app'" in shown

@@ -10,6 +10,8 @@ as it stands. `cwd:` is relative to the configuration's folder; standard input i
 the program prints about itself: its standard output, or the last line of it that is a JSON object,
 holds each number in its base unit (bytes, seconds, 0.05 for 5 %).
 
+`instructions` are those of all its processes, from begin to end, counted in a run of its own.
+
 `time` is `cpu` + `blocked`. Where waiting cannot be read, because several processes or threads
 worked, `blocked` is an error and `time` is CPU time alone, which its note says.
 """
@@ -21,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from budgetguard.gate.limits import LimitError, check_numbers
+from budgetguard.gate.meters.work import INSTRUCTIONS
 from budgetguard.gate.model import Budget, Metric, Request, Rule, Side
 from budgetguard.gate.section import Section
 from budgetguard.gate.targets.command.options import CommandOptions
@@ -40,7 +43,7 @@ METRICS: Mapping[str, Metric] = {
         ("wall", Unit.SECONDS, "time on the clock", False),
         ("peak_rss", Unit.BYTES, "highest sum of resident memory over all its processes", True),
     )
-}
+} | {INSTRUCTIONS.name: INSTRUCTIONS}
 OPTIONS = frozenset({"numbers", "setup", "env", "cwd", "timeout"})
 TIMEOUT_S = 60.0
 _ADDRESSABLE = re.compile(r"[^\s<>=≤≥()]+")

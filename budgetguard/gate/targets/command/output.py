@@ -2,8 +2,6 @@
 
 import json
 import math
-import os
-import re
 from collections.abc import Mapping
 
 from budgetguard.errors import MeasureError
@@ -11,28 +9,6 @@ from budgetguard.gate.model import Metric, Reading
 
 SHOWN_LINES = 5
 _LINE_CHARS = 100
-_SHORTEST_SECRET = 4
-_SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|PRIVATE", re.IGNORECASE)
-
-
-class Redaction:
-    """Replaces the values of environment variables in text by their names.
-
-    All that the configuration sets, and those of our own environment that are called like a secret;
-    nothing shorter than four characters, which would only make text unreadable.
-    """
-
-    def __init__(self, env: Mapping[str, str]) -> None:
-        named = {name: value for name, value in os.environ.items() if _SECRET_NAME.search(name)}
-        known = [*named.items(), *env.items()]
-        long_enough = [(name, value) for name, value in known if len(value) >= _SHORTEST_SECRET]
-        self._known = sorted(long_enough, key=lambda item: -len(item[1]))
-
-    def __call__(self, text: str) -> str:
-        """The text with `$NAME` wherever a value stood."""
-        for name, value in self._known:
-            text = text.replace(value, f"${name}")
-        return text
 
 
 def last_lines(text: str) -> tuple[str, ...]:

@@ -1,32 +1,49 @@
 """Runs a command once per round and turns what it cost into readings."""
 
-import os
 import shlex
 import signal
-from collections.abc import Collection, Sequence
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 from budgetguard.errors import MeasureError
 from budgetguard.gate.model import Budget, Point, Reading, Readings, Side
+from budgetguard.gate.targets.command.counted import LONGEST_S, SLOWER, read_instructions
+from budgetguard.gate.targets.command.environment import environment
+from budgetguard.gate.targets.command.guard import (
+    find,
+    loaded_from,
+    misplaced,
+    of_other_environment,
+    witnessed,
+)
 from budgetguard.gate.targets.command.options import CommandOptions
-from budgetguard.gate.targets.command.output import Redaction, last_lines, read_numbers
+from budgetguard.gate.targets.command.output import last_lines, read_numbers
 from budgetguard.process import Finished, run
+from budgetguard.redaction import Redaction
 from budgetguard.units import Unit, show
 
 INTERPRETERS = frozenset({"python", "python3"})
+NO_WAITING = "waiting cannot be read where several processes or threads work"
 _SHOWN_CHARS = 60
-_NO_WAITING = "waiting cannot be read where several processes or threads work"
 
 
 class CommandProbe:
-    """A command on one side; every round is a process of its own."""
+    """A command on one side; every round is a process of its own.
 
-    def __init__(self, budget: Budget, side: Side, seed: int | None = None) -> None:
+    `other` is the side it is compared with, whose code it must not run.
+    """
+
+    def __init__(
+        self, budget: Budget, side: Side, seed: int | None = None, other: Side | None = None
+    ) -> None:
         self._budget = budget
         self._options = cast("CommandOptions", budget.options)
         self._side = side
-        self._env = _environment(self._options, side, seed)
+        self._other = other
+        self._cwd = side.folder / self._options.cwd
+        self._seed = seed
+        self._instructions: Reading | None = None
+        self._env = environment(self._options, side, seed, other)
         self._redacted = Redaction(self._options.env)
         self._failed: Reading | None = None
         self._reads_waiting: bool | None = None
@@ -41,6 +58,41 @@ class CommandProbe:
             ended = self._run(self._options.setup, "setup ")
             self._failed = ended if isinstance(ended, Reading) else None
 
+    def use_seed(self, seed: int) -> None:
+        """Give the Python processes of later runs another hash seed."""
+        self._env = environment(self._options, self._side, seed, self._other)
+
+    def run(self) -> Finished | Reading:
+        """Run the command once; a `Reading` is why that did not work."""
+        return self._failed or self._run(self._options.argv, "")
+
+    def run_guarded(self) -> Finished | Reading:
+        """Run it once, not to be measured, and see that it is this side's code that runs."""
+        if self._failed or self._other is None:
+            return self.run()
+        words = self._words(self._options.argv)
+        program = find(words, self._cwd, self._env)
+        foreign = misplaced(words, program, self._side, self._other)
+        if not foreign and not of_other_environment(program, self._side, self._other):
+            with witnessed(self._env) as (env, told):
+                ended = self._run(self._options.argv, "", env)
+                foreign = loaded_from(told, self._side, self._other)
+            if not foreign:
+                return ended
+        return Reading(
+            error=f"it ran {self._redacted(foreign or str(program))}, which belongs to the other "
+            f"side; write paths in the command relative to cwd, and install what it runs by setup"
+        )
+
+    def is_missing(self) -> bool:
+        """Whether this side has no such program, or no such folder to run it in."""
+        if self._failed:
+            return False
+        program = find(self._words(self._options.argv), self._cwd, self._env)
+        if program is None or not self._cwd.is_dir():
+            return True
+        return self._other is not None and of_other_environment(program, self._side, self._other)
+
     def round(self, wanted: Collection[Budget]) -> Readings:
         """Run the command once and read what the limits ask for.
 
@@ -52,25 +104,57 @@ class CommandProbe:
         }
         if not asked:
             return {}
-        ended = self._failed or self._run(self._options.argv, "")
+        ended = self.run()
         if isinstance(ended, Reading):
             return {Point(name, "", ""): ended}
-        readings = self._costs(ended) | self._numbers(ended, asked)
+        readings = self._costs(ended) | self.numbers(ended, asked)
+        if "instructions" in asked:
+            self._instructions = self._instructions or self._counted()
+            readings["instructions"] = self._instructions
         return {Point(name, "", metric): readings[metric] for metric in sorted(asked)}
 
-    def _run(self, argv: Sequence[str], what: str) -> Finished | Reading:
+    def numbers(self, finished: Finished, asked: Collection[str]) -> dict[str, Reading]:
+        """The declared numbers of these names that it printed."""
+        declared = self._options.numbers
+        wanted = {name: declared[name] for name in sorted(declared.keys() & set(asked))}
+        if not wanted:
+            return {}
+        cut = finished.stdout_bytes > len(finished.stdout.encode(errors="replace"))
+        return read_numbers(finished.stdout, cut=cut, wanted=wanted)
+
+    def _counted(self) -> Reading:
+        """Once is enough, and after the plain run: that has written the bytecode of Python files."""
+        limit_s = min(LONGEST_S, SLOWER * self._options.timeout_s)
+
+        def behind(prefix: tuple[str, ...], env: Mapping[str, str]) -> Finished | Reading:
+            return self._run(self._options.argv, "", env, prefix=prefix, timeout_s=limit_s)
+
+        return read_instructions(behind, self._env, self._options.env, self._seed)
+
+    def _words(self, argv: Sequence[str]) -> Sequence[str]:
+        return (self._side.python, *argv[1:]) if argv[0] in INTERPRETERS else argv
+
+    def _run(
+        self,
+        argv: Sequence[str],
+        what: str,
+        env: Mapping[str, str] | None = None,
+        *,
+        prefix: tuple[str, ...] = (),
+        timeout_s: float | None = None,
+    ) -> Finished | Reading:
         """Run to the end; a `Reading` is why that did not work."""
-        program = self._side.python if argv[0] in INTERPRETERS else argv[0]
+        limit_s = self._options.timeout_s if timeout_s is None else timeout_s
         try:
             finished = run(
-                (program, *argv[1:]),
-                cwd=self._side.folder / self._options.cwd,
-                env=self._env,
-                timeout_s=self._options.timeout_s,
+                (*prefix, *self._words(argv)),
+                cwd=self._cwd,
+                env=self._env if env is None else env,
+                timeout_s=limit_s,
             )
         except MeasureError as error:
             return Reading(error=self._redacted(f"{what}{error}"))
-        problem = _problem(finished, self._options.timeout_s)
+        problem = _problem(finished, limit_s)
         if not problem:
             return finished
         return Reading(
@@ -83,7 +167,7 @@ class CommandProbe:
         return {
             "time": self._time(finished),
             "cpu": Reading(value=finished.cpu_s),
-            "blocked": Reading(error=f"{_NO_WAITING}; put the limit on cpu or wall")
+            "blocked": Reading(error=f"{NO_WAITING}; put the limit on cpu or wall")
             if blocked is None
             else Reading(value=blocked),
             "wall": Reading(value=finished.wall_s),
@@ -96,30 +180,13 @@ class CommandProbe:
         if self._reads_waiting is None:
             self._reads_waiting = blocked is not None
         if not self._reads_waiting:
-            return Reading(value=finished.cpu_s, note=f"CPU time only: {_NO_WAITING}")
+            return Reading(value=finished.cpu_s, note=f"CPU time only: {NO_WAITING}")
         if blocked is None:
             return Reading(
-                error=f"{_NO_WAITING}, which this command does in some runs and not in others; "
+                error=f"{NO_WAITING}, which this command does in some runs and not in others; "
                 f"put the limit on cpu"
             )
         return Reading(value=finished.cpu_s + blocked)
-
-    def _numbers(self, finished: Finished, asked: set[str]) -> dict[str, Reading]:
-        declared = self._options.numbers
-        wanted = {name: declared[name] for name in sorted(asked & declared.keys())}
-        if not wanted:
-            return {}
-        cut = finished.stdout_bytes > len(finished.stdout.encode(errors="replace"))
-        return read_numbers(finished.stdout, cut=cut, wanted=wanted)
-
-
-def _environment(options: CommandOptions, side: Side, seed: int | None) -> dict[str, str]:
-    env = dict(os.environ)
-    folder = str(Path(side.python).parent)
-    env["PATH"] = os.pathsep.join(part for part in (folder, env.get("PATH", os.defpath)) if part)
-    if seed is not None:
-        env["PYTHONHASHSEED"] = str(seed % (1 << 32))
-    return {**env, **options.env}
 
 
 def _problem(finished: Finished, timeout_s: float) -> str:

@@ -20,7 +20,25 @@ def read_words(section: Section, key: str) -> tuple[str, ...]:
         return ()
     if isinstance(node.value, list):
         return _listed(section, key, node.value)
-    text = section.text(key).strip()
+    return _words(section, key, section.text(key).strip())
+
+
+def read_commands(section: Section, key: str) -> tuple[tuple[str, ...], ...]:
+    """A list of commands, each a line; one alone may stand as text."""
+    node = section.node(key)
+    if node is None:
+        return ()
+    lines = node.value if isinstance(node.value, list) else [node]
+    found = []
+    for line in lines:
+        if not isinstance(line.value, str):
+            section.problem(key, f"expected a list of commands; got {line.kind} in it")
+            return ()
+        found.append(_words(section, key, line.value.strip()))
+    return tuple(words for words in found if words)
+
+
+def _words(section: Section, key: str, text: str) -> tuple[str, ...]:
     if not text:
         return ()
     wrong = _shell_syntax(text)

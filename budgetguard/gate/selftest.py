@@ -1,0 +1,296 @@
+"""Every budget is broken on purpose, and has to turn red: in copies and processes of ours alone.
+
+Bundles grow by bytes in a copy; the bodies of tests, and commands, do more while they are measured.
+The judge is that of every check, with today's baseline.
+"""
+
+import json
+import math
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from budgetguard.gate.baseline import read_baseline
+from budgetguard.gate.config import Config
+from budgetguard.gate.contest import contest
+from budgetguard.gate.inference import CEILING_READINGS, LOOKS, readings_for
+from budgetguard.gate.judge import Yardstick, allowed, in_force, judge
+from budgetguard.gate.model import (
+    Budget,
+    Limit,
+    Outcome,
+    Point,
+    Reading,
+    Readings,
+    Request,
+    Rule,
+    Side,
+    Verdict,
+)
+from budgetguard.gate.run import Measured, check_names, measure, yardstick
+from budgetguard.gate.sampling import sample
+from budgetguard.gate.sides.reaper import Reaper
+from budgetguard.gate.sides.subjects import SweepOptions
+from budgetguard.gate.targets import TARGETS
+from budgetguard.gate.targets.bundle import copy_grown
+from budgetguard.gate.targets.command.duel import CommandDuel
+from budgetguard.gate.targets.command.more import TWICE, with_more
+from budgetguard.gate.targets.duel_of_tests import TestDuel
+
+SLOWDOWN = 0.15
+"""By how much beyond its room a test is slowed down; any relative limit has to notice."""
+_BEYOND = 1.2
+_LONGEST_S = 60.0
+"""What the readings that decide one absolute limit on time may take together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a test does more to break a limit: the work, the least of it and the most that is tried."""
+
+    work: str
+    least: float
+    most: float
+
+
+_KINDS: Mapping[str, Kind] = {
+    "cpu": Kind("burn", 1e-4, 10.0),
+    "peak": Kind("hold", 1e6, 1e9),
+    "allocated": Kind("hold", 1e6, 1e9),
+    "allocations": Kind("allocate", 1000, 1e6),
+    "queries": Kind("query", 2, 1e4),
+    "rows": Kind("query", 2, 1e4),
+    "roundtrips": Kind("query", 2, 1e4),
+    "fds": Kind("files", 1, 100),
+    "threads": Kind("threads", 1, 100),
+    "leaked": Kind("leak", 1e6, 1e7),
+    "bytecodes": Kind("execute", 1000, 1e7),
+    "instructions": Kind("execute", 1000, 1e6),
+}
+_COMMAND_KINDS: Mapping[str, Kind] = {
+    "wall": Kind("sleep", 1e-3, 10.0),
+    "blocked": Kind("sleep", 1e-3, 10.0),
+    "time": Kind("burn", 1e-3, 10.0),
+    "cpu": Kind("burn", 1e-3, 10.0),
+    "peak_rss": Kind("hold", 1e6, 2e9),
+}
+_WAITING = Kind("sleep", 1e-4, 10.0)
+_WAITS = frozenset({"wall", "time", "blocked", "mean", "max"})
+_GROUPS = ("sleep", "burn", "hold", "allocate", "query", "files", "threads", "leak", "execute")
+"""One session for each, so that no limit turns red by what was meant for another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One limit that was broken and the outcome, or why it was not tried."""
+
+    budget: str
+    limit: str
+    what: str
+    """What was done more, or why nothing was."""
+    outcome: Outcome | None = None
+    reason: str = ""
+
+    @property
+    def asleep(self) -> bool:
+        """Whether it was broken and is not red."""
+        return self.outcome not in (None, Outcome.FAIL)
+
+
+def selftest(config: Config, request: Request) -> list[Tried]:
+    """Break every limit of the budgets that `request` wants, one kind of work at a time."""
+    by = yardstick(config, read_baseline(config.baseline_file))
+    measured = measure(config, request)
+    check_names(request, [*measured.budgets, *config.budgets])
+    run = _Selftest(config, request, by, measured)
+    tried = {(one.budget, one.limit): one for one in run.all()}
+    return [
+        tried.get((budget.name, limit.text))
+        or Tried(budget.name, limit.text, _untried(budget, limit))
+        for budget in measured.budgets
+        for limit in budget.limits
+    ]
+
+
+def _untried(budget: Budget, limit: Limit) -> str:
+    return f"not tried: nothing here makes {limit.metric.name} of a {budget.target} grow"
+
+
+@dataclass(frozen=True, slots=True)
+class _Selftest:
+    config: Config
+    request: Request
+    by: Yardstick
+    measured: Measured
+
+    def all(self) -> Iterator[Tried]:
+        """What came of every limit that can be broken."""
+        yield from self._bundles()
+        yield from self._tests()
+        yield from self._slowed()
+        yield from self._commands()
+
+    def _of(self, target: str) -> list[Budget]:
+        return [budget for budget in self.measured.budgets if budget.target == target]
+
+    def _bundles(self) -> Iterator[Tried]:
+        """In a copy, files grow until the whole has more bytes than any limit of the budget allows."""
+        for budget in self._of("bundle"):
+            bounds = {limit.text: self._bound(budget, limit) for limit in budget.limits}
+            known = [bound for bound in bounds.values() if bound is not None]
+            with tempfile.TemporaryDirectory(prefix="budgetguard-") as folder:
+                more = int(max(known, default=0.0) * _BEYOND) + 1000
+                self.request.watch(f"{budget.name}: {more:,} bytes more, in a copy")
+                copy_grown(budget, self.config.folder, Path(folder), more)
+                side = Side("head", Path(folder), sys.executable)
+                jobs = TARGETS["bundle"].plan([budget], self.request, Path(folder))
+                readings: dict[Point, Reading] = {}
+                for job in jobs:
+                    with job.start(side) as probe:
+                        readings |= probe.round([budget])
+            for limit in budget.limits:
+                yield self._tried(budget, limit, readings, f"{more:,} random bytes and a file more")
+
+    def _tests(self) -> Iterator[Tried]:
+        """A session for each kind of work, in which the measured bodies do more of it."""
+        for work in _GROUPS:
+            wanted: dict[str, list[list[object]]] = {}
+            limits: list[tuple[Budget, Limit, str]] = []
+            for budget in self._of("test"):
+                for limit in budget.limits:
+                    kind = _kind(limit)
+                    if kind is None or kind.work != work:
+                        continue
+                    amount, why = self._amount(budget, limit, kind)
+                    if why:
+                        yield Tried(budget.name, limit.text, f"not tried: {why}")
+                        continue
+                    wanted.setdefault(budget.name, []).append([limit.selector, work, amount])
+                    limits.append((budget, limit, f"{work} {amount:.6g} more"))
+            if limits:
+                readings = self._session(wanted, work)
+                for budget, limit, what in limits:
+                    yield self._tried(budget, limit, readings, what)
+
+    def _session(self, wanted: Mapping[str, list[list[object]]], work: str) -> Readings:
+        self.request.watch(f"tests do more: {work}")
+        with tempfile.TemporaryDirectory(prefix="budgetguard-") as folder:
+            file = Path(folder) / "inject.json"
+            file.write_text(json.dumps(wanted), encoding="utf-8")
+            request = replace(self.request, inject=file, only="test", names=self._names(wanted))
+            return measure(self.config, request).readings
+
+    def _names(self, wanted: Mapping[str, object]) -> tuple[str, ...]:
+        """The tests alone, unless there are too many for a command line."""
+        return tuple(wanted) if len(wanted) <= 200 else self.request.names
+
+    def _amount(self, budget: Budget, limit: Limit, kind: Kind) -> tuple[float, str]:
+        """How much more breaks a limit, or why it is not tried."""
+        bound = self._bound(budget, limit)
+        if bound is None:
+            return 0.0, "no value in the baseline yet"
+        amount = max(math.ceil(bound) + 1 if kind.most > 50 else bound, kind.least) * _BEYOND
+        readings = CEILING_READINGS
+        if limit.metric.rule in (Rule.QUANTILE, Rule.MEAN, Rule.MAXIMUM):
+            readings = readings_for(limit.metric) * 2 * LOOKS[0]
+        seconds = amount * readings if limit.metric.unit == "s" else 0.0
+        if amount > kind.most or seconds > _LONGEST_S:
+            return 0.0, "breaking it would take too long, or too much"
+        return amount, ""
+
+    def _bound(self, budget: Budget, limit: Limit) -> float | None:
+        limit = in_force(budget, limit, self.by)[0]
+        if limit.bound.value is not None:
+            return limit.bound.value
+        stored, _ = self.by.stored(
+            Point(budget.name, limit.selector, limit.metric.name), keyed=limit.metric.keyed
+        )
+        return None if stored is None or stored.value is None else allowed(limit, stored)
+
+    def _slowed(self) -> Iterator[Tried]:
+        """The work tree against itself, where one side makes more calls than it is said to."""
+        budgets = [
+            replace(budget, limits=limits)
+            for budget in self._of("test")
+            if (limits := tuple(one for one in budget.limits if _in_turn(one)))
+        ]
+        if not budgets:
+            return
+        slowdown = max(_room(limit) for budget in budgets for limit in budget.limits) + SLOWDOWN
+        self.request.watch(f"tests run {slowdown:.0%} slower than their base")
+        head = Side("head", self.config.folder, sys.executable)
+        with Reaper() as reaper:
+            options = SweepOptions(reaper=reaper, slowdown=slowdown, watch=self.request.watch)
+            duel = TestDuel(replace(head, name="base"), head, self.request, reaper, options)
+            readings = contest(duel, budgets, self.by)
+        for budget in budgets:
+            for limit in budget.limits:
+                yield self._tried(budget, limit, readings, f"{slowdown:.0%} slower")
+
+    def _commands(self) -> Iterator[Tried]:
+        """A program of ours goes before: it works, waits or holds memory, then becomes the command."""
+        for budget in self._of("command"):
+            for limit in budget.limits:
+                yield (
+                    self._slowed_command(budget, limit)
+                    if _in_turn(limit)
+                    else self._command(budget, limit)
+                )
+
+    def _command(self, budget: Budget, limit: Limit) -> Tried:
+        """One limit that one side decides."""
+        kind = _COMMAND_KINDS.get(limit.metric.name)
+        if kind is None:
+            return Tried(budget.name, limit.text, _untried(budget, limit))
+        amount, why = self._amount(budget, limit, kind)
+        if why:
+            return Tried(budget.name, limit.text, f"not tried: {why}")
+        more = with_more(replace(budget, limits=(limit,)), kind.work, amount)
+        self.request.watch(f"{budget.name}: {kind.work} {amount:.6g} more")
+        side = Side("head", self.config.folder, sys.executable)
+        readings: dict[Point, Reading] = {}
+        for job in TARGETS["command"].plan([more], self.request, self.config.folder):
+            with job.start(side) as probe:
+                readings |= sample(probe, [more], self.by)
+        return self._tried(budget, limit, readings, f"{kind.work} {amount:.6g} more")
+
+    def _slowed_command(self, budget: Budget, limit: Limit) -> Tried:
+        """The command against itself, run twice where it is the head."""
+        if limit.metric.name not in ("time", "cpu"):
+            return Tried(budget.name, limit.text, _untried(budget, limit))
+        twice = with_more(replace(budget, limits=(limit,)), TWICE, 0.0)
+        self.request.watch(f"{budget.name}: runs twice")
+        base = Side("base", self.config.folder, sys.executable)
+        head = Side("head", self.config.folder, sys.executable, path=(TWICE,))
+        readings = contest(CommandDuel(base, head), [twice], self.by)
+        return self._tried(budget, limit, readings, "twice the work")
+
+    def _tried(self, budget: Budget, limit: Limit, readings: Readings, what: str) -> Tried:
+        point = Point(budget.name, limit.selector, limit.metric.name)
+        whole = readings.get(Point(budget.name, "", ""))
+        verdict = judge(budget, limit, limit.selector, whole or readings.get(point), self.by)
+        return Tried(budget.name, limit.text, what, verdict.outcome, _why(verdict))
+
+
+def _in_turn(limit: Limit) -> bool:
+    """Whether both sides decide it."""
+    return limit.bound.relative and not limit.metric.exact
+
+
+def _room(limit: Limit) -> float:
+    return max((step.amount for step in limit.bound.steps if step.of_baseline), default=0.0)
+
+
+def _kind(limit: Limit) -> Kind | None:
+    """How a limit that one side decides is broken."""
+    if _in_turn(limit):
+        return None
+    if limit.metric.name in _WAITS or limit.metric.rule is Rule.QUANTILE:
+        return _WAITING
+    return _KINDS.get(limit.metric.name)
+
+
+def _why(verdict: Verdict) -> str:
+    return verdict.reason or str(verdict.outcome)

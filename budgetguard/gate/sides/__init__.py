@@ -1,0 +1,1 @@
+"""Base and head: how the base is made, and how both are run in turn."""

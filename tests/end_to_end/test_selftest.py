@@ -1,0 +1,109 @@
+"""`budgetguard selftest`: every kind of budget turns red when it is broken, and one that is asleep is told."""
+
+import json
+
+import pytest
+
+TESTS = """
+import asyncio
+import sqlite3
+import unittest
+
+import pytest
+
+
+@pytest.mark.budget("time <= baseline + 10%", "peak <= 2 MB", "allocations <= 5000")
+def test_plain():
+    sum(range(2000))
+
+
+@pytest.mark.budget("queries <= 2", "wall <= 100 ms")
+def test_bench(benchmark):
+    benchmark.pedantic(sum, (range(2000),), rounds=3)
+
+
+class TestClass:
+    @pytest.mark.budget("queries <= 2", "peak <= 1 MB")
+    @pytest.mark.parametrize("n", [1, 2])
+    def test_method(self, n):
+        sum(range(n))
+
+    @pytest.mark.budget("fds <= 0", "threads <= 0")
+    def test_left(self):
+        pass
+
+
+class TestCase(unittest.TestCase):
+    @pytest.mark.budget("queries <= 1")
+    def test_unittest(self):
+        pass
+
+
+def test_block(budget):
+    with budget("queries <= 3", "cpu <= 50 ms", name="inner"):
+        sum(range(10))
+
+
+@pytest.mark.asyncio
+@pytest.mark.budget("queries <= 1", "wall <= 100 ms")
+async def test_async():
+    await asyncio.sleep(0)
+"""
+
+
+@pytest.fixture
+def plugins():
+    """Those of the tests: asyncio and benchmark stand beside ours."""
+    return {}
+
+
+CONFIG = """
+version: 1
+budgets:
+  js: {bundle: dist/*.js, limits: [gzip <= 10 kB, raw <= 10 kB, files <= 1]}
+  start: {command: python -c pass, limits: [cpu <= 2 s, peak_rss <= 100 MB, time <= baseline + 20%]}
+"""
+
+
+def tried(project, *names):
+    """(budget, limit) -> what came of it."""
+    ended = project.run("budgetguard", "selftest", "--json", *names)
+    return {(one["budget"], one["limit"]): one for one in json.loads(ended.out)}, ended
+
+
+def test_every_kind_of_budget_turns_red(project):
+    """Bytes, seconds, memory, queries and what is left behind, in every form of a test."""
+    project.write({"tests/test_it.py": TESTS, "budgetguard.yml": CONFIG, "dist/app.js": "x" * 100})
+    found, ended = tried(project)
+    assert [one for one in found.values() if one["outcome"] != "FAIL"] == []
+    assert len(found) == 22
+    ended.ends(0)
+
+
+def test_nothing_of_the_project_is_changed(project):
+    """What grows is a copy, and what is done more is done in memory."""
+    project.write({"budgetguard.yml": CONFIG, "dist/app.js": "x" * 100})
+    before = {file: file.read_bytes() for file in project.folder.rglob("*") if file.is_file()}
+    tried(project, "js")
+    assert {
+        file: file.read_bytes() for file in project.folder.rglob("*") if file.is_file()
+    } == before
+
+
+def test_a_budget_that_cannot_turn_red_is_asleep(project):
+    """A limit on a baseline without a value never fails, and that is told."""
+    config = "version: 1\nbudgets:\n  js: {bundle: dist/*.js, limits: [raw <= baseline + 2%]}\n"
+    project.write({"budgetguard.yml": config, "dist/app.js": "x" * 100})
+    project.run("budgetguard", "selftest").ends(
+        1, "asleep", "no value in the baseline yet", "0 of 1"
+    )
+
+
+def test_what_cannot_be_broken_is_told(project):
+    """A number of the project's own is beyond us; a run that broke nothing is red."""
+    config = (
+        "version: 1\nbudgets:\n"
+        "  c: {command: \"python -c 'print({})'\", numbers: {tokens: count}, limits: [tokens <= 9]}\n"
+    )
+    project.write({"budgetguard.yml": config})
+    project.run("budgetguard", "selftest").ends(4, "not tried", "1 not tried")
