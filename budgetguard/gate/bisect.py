@@ -168,8 +168,9 @@ class _Search:
         told = [one for one in verdicts if one.outcome in (Outcome.PASS, Outcome.FAIL)]
         if any(one.outcome is Outcome.FAIL for one in told) or len(told) == len(verdicts):
             return Step(commit, verdicts)
+        first = next(one for one in verdicts if one not in told)
         return Step(
-            commit, verdicts, unknown=next(one.reason for one in verdicts if one not in told)
+            commit, verdicts, unknown=_broken_around(first.budget, readings) or first.reason
         )
 
     def _readings(self, commit: Commit) -> Readings:
@@ -268,6 +269,14 @@ def _recorded(budgets: Sequence[Budget], readings: Readings) -> dict[Point, dict
                 key = machine.key() if limit.metric.keyed else ""
                 entries[_point(budget, limit)] = {key: stored}
     return entries
+
+
+def _broken_around(name: str, readings: Readings) -> str:
+    """Why the file of a test, or the whole session, told nothing of it."""
+    around = (name.partition("::")[0], "pytest")
+    return next(
+        (readings[at].error for one in around if (at := Point(one, "", "")) in readings), ""
+    )
 
 
 def _point(budget: Budget, limit: Limit) -> Point:

@@ -4,9 +4,11 @@ Nothing is judged here; every limit gets a reading that says what was compared, 
 be.
 """
 
+import contextlib
 import os
 import random
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,13 +24,17 @@ from budgetguard.gate.fingerprint import ChangedFile, Doubt, Same
 from budgetguard.gate.judge import Yardstick
 from budgetguard.gate.judge_pairs import needs_witness
 from budgetguard.gate.model import Budget, Compared, Limit, Point, Reading, Readings, Request, Side
+from budgetguard.gate.paired import decide
 from budgetguard.gate.sides import history
 from budgetguard.gate.sides.history import Commit, NoBaseYet
 from budgetguard.gate.sides.prepare import prepare
 from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.targets import COMPARED, Duel, duel_of
 from budgetguard.gate.targets.base import Prints
+from budgetguard.redaction import Redaction
 
+_NO_BYTECODE, _BYTECODE = "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"
+_OWN = "the base ran its own version of this benchmark, because head's does not run there"
 RETIMED_SHARE = 0.05
 """Of the benchmarks that run the same code, so many are timed all the same: an A/A test for free."""
 _REASONS_TOLD = 2
@@ -82,13 +88,13 @@ def compare(
     except UsageError:
         raise
     except BudgetguardError as error:
-        return Comparison(_all(budgets, Reading(error=str(error))))
+        return Comparison(_all(budgets, Reading(error=Redaction()(str(error)))))
     note = f"time was compared with {commit.short} of {commit.when}: {commit.subject}"
     if how.same_code and history.is_clean_copy(commit):
         same = Compared(same="the work tree is the base commit", commit=commit.short)
         return Comparison(_all(budgets, Reading(compared=same)), (note,))
     readings: dict[Point, Reading] = {}
-    with Reaper() as reaper:
+    with Reaper() as reaper, _bytecode(reaper):
         encounter = _Encounter(config, request, commit, by, how, reaper)
         for target in COMPARED:
             own = [budget for budget in budgets if budget.target == target]
@@ -123,7 +129,7 @@ class _Encounter:
         failed = [budget for budget in budgets if _failed(budget, readings)]
         if failed and target == "test":
             again = self._against_base(target, failed, own=True)
-            readings |= {point: one for point, one in again.items() if not one.error}
+            readings |= {point: _own_told(one) for point, one in again.items() if not one.error}
         return {point: self._told(point, one) for point, one in readings.items()}
 
     def _against_base(
@@ -148,10 +154,11 @@ class _Encounter:
         except UsageError:
             raise
         except BudgetguardError as error:
-            return _all(budgets, Reading(error=str(error)))
+            return _all(budgets, Reading(error=Redaction()(str(error))))
 
     def _duel(self, duel: Duel, budgets: Sequence[Budget], base: Side) -> dict[Point, Reading]:
-        same, doubts = self._same_code(duel, budgets, base) if self.how.same_code else ({}, {})
+        recorded = self.how.same_code and budgets[0].target == "test"  # of a command nothing is
+        same, doubts = self._same_code(duel, budgets, base) if recorded else ({}, {})
         timed = [
             budget
             for budget in budgets
@@ -168,7 +175,7 @@ class _Encounter:
         for budget in budgets:
             for point in _points(budget):
                 if budget.name in same:
-                    readings[point] = Reading(compared=Compared(same=same[budget.name]))
+                    readings[point] = _settled(same[budget.name], readings.get(point))
                 else:
                     readings[point] = self._witnessed(duel, budget, point, readings[point])
                     readings[point] = _doubted(readings[point], doubts.get(budget.name, ""))
@@ -225,6 +232,48 @@ class _Encounter:
                 error=f"{reading.compared.new}; but the baseline of {self.commit.short} has it"
             )
         return reading
+
+
+def _settled(same: str, timed: Reading | None) -> Reading:
+    """What runs the same code; where it was timed all the same and went red, that is told."""
+    compared = timed.compared if timed else None
+    note = ""
+    if compared and compared.values and not compared.unsettled:
+        found = decide(compared.values, compared.room, alpha=compared.risk)
+        if found.state == "over":
+            note = f"timed at {found.change:+.1%}, though it is the {same}; please report this"
+    return Reading(compared=Compared(same=same), note=note)
+
+
+def _own_told(reading: Reading) -> Reading:
+    """The base ran another text of the benchmark than the head: a person has to know."""
+    if not reading.compared or reading.compared.new:
+        return reading
+    note = f"{reading.note}; {_OWN}" if reading.note else _OWN
+    return replace(reading, note=note)
+
+
+@contextlib.contextmanager
+def _bytecode(reaper: Reaper) -> Iterator[None]:
+    """Where nobody may write bytecode, both sides write theirs to a folder of this run.
+
+    A base that is new would be compiled in every process, and the head looks fast beside it.
+    """
+    forbidden = os.environ.pop(_NO_BYTECODE, "")
+    if not forbidden:
+        yield
+        return
+    folder = Path(tempfile.mkdtemp(prefix="bg-"))
+    reaper.folder(folder)
+    before = os.environ.get(_BYTECODE)
+    os.environ[_BYTECODE] = str(folder)
+    try:
+        yield
+    finally:
+        os.environ[_NO_BYTECODE] = forbidden
+        os.environ.pop(_BYTECODE)
+        if before is not None:
+            os.environ[_BYTECODE] = before
 
 
 def _mirrored(base: Side, root: Path) -> tuple[str, ...]:

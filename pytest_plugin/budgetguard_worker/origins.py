@@ -7,7 +7,8 @@ from importlib.machinery import EXTENSION_SUFFIXES
 
 from budgetguard_worker.places import installed_from
 
-_OURS = "budgetguard_worker"
+_OURS = os.path.join(os.path.dirname(__file__), "")  # noqa: PTH118, PTH120
+"""The one copy of us that serves both sides; of our own repository it lies in the head."""
 _MOST_NAMES = 5
 
 
@@ -42,7 +43,7 @@ class Origins:
 
     def _take(self, name: str, file: str) -> None:
         top = name.partition(".")[0]
-        if top == _OURS or top in sys.stdlib_module_names:
+        if file.startswith(_OURS) or top in sys.stdlib_module_names:
             return
         places = (file, self._resolved(file))
         if file.endswith(tuple(EXTENSION_SUFFIXES)):

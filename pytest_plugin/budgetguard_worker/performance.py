@@ -60,14 +60,15 @@ class Performance:
         self.worker = worker
         self.item = item
         self.problem = ""
-        self.talk = Talk(worker, number, settle=lambda: forget_logs(item))
+        self.kind = BLOCK if block else BENCHMARK if uses_benchmark(item) else BODY
+        in_place = self.kind == BENCHMARK
+        self.talk = Talk(worker, number, settle=lambda: forget_logs(item), in_place=in_place)
         self._block = block
         self._mode = mode
         self._next = ""
         self._state = PLAIN
         self._reached = 0
         self._tally = Tally()
-        self.kind = BLOCK if block else BENCHMARK if uses_benchmark(item) else BODY
 
     @contextmanager
     def own_run(self) -> Iterator[None]:

@@ -84,9 +84,11 @@ class Talk:
     first: Tally = field(default_factory=Tally)
     settle: Callable[[], object] = tuple
     """Done before each round, outside the clock."""
+    in_place: bool = True
+    """Whether calls are to be repeated in place by definition, as those of `benchmark` are."""
     ready: bool = False
     why: str = ""
-    """Why calls could not be repeated."""
+    """Why calls could not be repeated in place."""
     rounds_ns: list[tuple[int, int]] = field(default_factory=list)
     """Wall time and calls of the rounds that were served, for `benchmark.stats`."""
     _drawn: int = 0
@@ -97,6 +99,9 @@ class Talk:
         gc.freeze()
         try:
             unit = yield from self._calibrated(mode)
+            if mode == STRAIGHT and not self.in_place and self._used_up(unit):
+                self.why = "its later calls do a tenth of what the first did"
+                return FRESH
             if self.worker.recorder:
                 return (yield from self._recorded(self.worker.recorder, unit))
             return (yield from self._rounds(mode, unit))
@@ -105,6 +110,11 @@ class Talk:
             return {STRAIGHT: FRESH, FRESH: PROCESS}.get(mode, "stuck")
         finally:
             gc.unfreeze()
+
+    def _used_up(self, unit: Unit) -> bool:
+        """Whether the first call may have used up what its fixtures gave: a stream, an unsorted list."""
+        first_ns = self.first.cost.busy_ns
+        return first_ns >= USED_UP_NS and first_ns >= USED_UP_RATIO * unit.busy_ns
 
     def _rounds(self, mode: str, unit: Unit) -> Conversation:
         self.ready = True
@@ -155,6 +165,9 @@ class Talk:
         self.settle()
         seed_numbers(self.worker.seed + self._drawn)
         return (yield count)
+
+
+USED_UP_NS, USED_UP_RATIO = 1_000_000, 10
 
 
 class Unrepeatable(Exception):

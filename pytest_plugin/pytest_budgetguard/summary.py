@@ -42,7 +42,12 @@ def shown_report(report: Report, *, failed_items: bool) -> list[str]:
             verdict
             for verdict in report.verdicts
             if verdict.outcome is outcome
-            and not (outcome is Outcome.FAIL and verdict.enforced and failed_items and not _compared(verdict))
+            and not (
+                outcome is Outcome.FAIL
+                and verdict.enforced
+                and failed_items
+                and not _compared(verdict)
+            )
         ]
         lines += [line for verdict in told[:_LONGEST] for line in _block(verdict)]
         if len(told) > _LONGEST:

@@ -213,8 +213,9 @@ budgets:
 TIMED_INI = """\
 [pytest]
 pythonpath = src
-addopts = -p no:anyio -p no:asyncio -p no:benchmark -p no:cacheprovider -p no:django
-    -p no:hypothesispytest -p no:memray -p no:pytest_cov -p no:randomly -p no:timeout
+addopts = -p no:anyio -p no:asyncio -p no:benchmark -p no:cacheprovider -p no:codspeed
+    -p no:django -p no:hypothesispytest -p no:memray -p no:platformdirs -p no:pytest_cov
+    -p no:randomly -p no:timeout -p no:xdist -p no:xdist.looponfail
 """
 
 TOTAL = """\

@@ -24,11 +24,13 @@ def test_the_base_moves(timed):
 
 
 def test_what_cannot_be_compared_is_told(timed):
-    """A base that does not import is left behind, which is what the update is for; why is told."""
-    timed.write({"src/shop/__init__.py": "import nothing_of_this_name\n"}).based()
-    timed.takes(16_000).commit("mended")
+    """A base that cannot be built any more is left behind, which is what the update is for; why is told."""
+    timed.based()
+    config = (timed.folder / "budgetguard.yml").read_text()
+    timed.write({"budgetguard.yml": f'{config}setup: ["sh -c \\"echo no compiler; exit 1\\""]\n'})
+    timed.takes(8_000)
 
-    timed.update("--time").ends(0, f"{timed.test} time", "nothing_of_this_name", "is 20")
+    timed.update("--time").ends(0, f"{timed.test} time `setup:` failed", "no compiler", "is 20")
     timed.commit("move the base of time")
     timed.check("--strict").ends(0, "same code")
 

@@ -10,6 +10,20 @@ pytestmark = pytest.mark.timeout(300)
 
 BOUND_S = 60.0
 STEP_S = 0.05
+MANY = 40
+"""So many calls of the body are not its own run, nor the calibration of a round."""
+
+TEST = """\
+from pathlib import Path
+
+from shop import total
+
+
+def test_total():
+    with Path("{ran}").open("a") as file:
+        file.write(".")
+    assert total() > 0
+"""
 
 
 def _below(folder):
@@ -32,15 +46,16 @@ def _until(holds, what):
         time.sleep(STEP_S)
 
 
-def test_the_coordinator_is_killed(timed):
+def test_the_coordinator_is_killed(timed, tmp_path):
     """Workers end, and their temporary folders go, though nobody is left to end them."""
+    ran = tmp_path / "ran"
+    timed.write({"tests/test_cart.py": TEST.format(ran=str(ran))})
     timed.based()
     timed.takes(32_000).commit("slow")
     with timed.start("budgetguard", "check", "--no-same-code", "--seconds", "60") as process:
         try:
-            _until(
-                lambda: any("/bg-" in place for _, place in _below(timed.scratch)), "a worker runs"
-            )
+            _until(lambda: ran.exists() and len(ran.read_text()) > MANY, "rounds are run")
+            assert any("/bg-" in place for _, place in _below(timed.scratch))
             process.send_signal(signal.SIGKILL)
             process.wait(BOUND_S)
             _until(lambda: not _below(timed.scratch), "all have ended")

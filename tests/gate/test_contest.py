@@ -136,3 +136,10 @@ def test_a_duel_that_tells_nothing_ends():
             return {}
 
     assert run(Mute(), budget("gone"))["gone"].error
+
+
+def test_nothing_to_compare_starts_nothing() -> None:
+    """Without a benchmark there is nothing that a canary would vouch for, and no process begins."""
+    duel = Simulated()
+    assert contest(duel, [], Yardstick()) == {}
+    assert duel.asked == []

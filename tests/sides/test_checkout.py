@@ -236,3 +236,17 @@ def test_a_cache_inside_the_repository_is_refused(repo, reaper: Reaper, monkeypa
     monkeypatch.setenv("BUDGETGUARD_CACHE", str(repo.folder / ".cache"))
     with pytest.raises(BaseError, match="BUDGETGUARD_CACHE"), store.entry(repo.folder, "k", reaper):
         pass
+
+
+def test_no_home_and_no_cache_is_an_error(repo, reaper: Reaper, monkeypatch) -> None:
+    """A user whom the system does not know is told what to set."""
+
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("BUDGETGUARD_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nobody)
+    with pytest.raises(BaseError, match="set BUDGETGUARD_CACHE"):
+        with store.entry(repo.folder, "k", reaper):
+            pass

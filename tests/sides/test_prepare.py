@@ -1,5 +1,6 @@
 """The base as a side: whatever the layout, the base's code runs with the head's benchmark."""
 
+import errno
 import importlib.util
 import json
 import os
@@ -227,6 +228,41 @@ def test_setup_commands(repo, head_env, tmp_path: Path, reaper: Reaper) -> None:
     fails = [[sys.executable, "-c", "raise SystemExit('no such luck')"]]
     with pytest.raises(BaseError, match=r"`setup:` failed.*no such luck"):
         base_of(repo, head_env, tmp_path, reaper, "tests/test_a.py", setup=fails)
+
+
+def test_setup_without_an_environment(repo, head_env, tmp_path: Path, reaper: Reaper) -> None:
+    """A copy of the project in the head's environment is what both sides would run: an error."""
+    two_commits(repo, *LAYOUTS["src"])
+    head_env.install("--no-deps", str(repo.folder))
+    item = "tests/test_a.py"
+    with pytest.raises(BaseError, match=r"made no environment.*shop is installed as a copy"):
+        base_of(repo, head_env, tmp_path, reaper, item, setup=[["true"]])
+    again = [sides.UV, "pip", "install", "-q", "--offline", "--no-deps", "--python"]
+    changes = [[*again, head_env.python, "."]]
+    with pytest.raises(BaseError, match="changed the head's own environment"):
+        base_of(repo, head_env, tmp_path, reaper, item, setup=changes)
+
+
+def test_a_wheel_from_elsewhere(repo, head_env, tmp_path: Path, reaper: Reaper) -> None:
+    """A wheel of the project that lies outside of the repository is no dependency of the base."""
+    two_commits(repo, *LAYOUTS["src"])
+    sides.uv("build", "-q", "--wheel", "--offline", "-o", str(tmp_path / "dist"), str(repo.folder))
+    head_env.install("--no-deps", *map(str, (tmp_path / "dist").glob("*.whl")))
+    seen, side, _ = base_of(repo, head_env, tmp_path, reaper, "tests/test_a.py")
+    assert seen["value"] == "base"
+    assert side.python != head_env.python
+
+
+def test_a_full_disk(repo, head_env, tmp_path: Path, reaper: Reaper, monkeypatch) -> None:
+    """What the system refuses while the base is made is an error of the base, never a crash."""
+    two_commits(repo, {"pytest.ini": "[pytest]\npythonpath = src\n"}, "src/shop/core.py")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copy", full)
+    with pytest.raises(BaseError, match=r"cannot be written.*No space left.*BUDGETGUARD_CACHE"):
+        base_of(repo, head_env, tmp_path, reaper, "tests/test_a.py")
 
 
 def test_the_bases_own_benchmark(repo, head_env, tmp_path: Path, reaper: Reaper) -> None:

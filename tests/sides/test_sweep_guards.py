@@ -1,5 +1,6 @@
 """A side that is not measured as it should be ends in an error of its subject, never in a verdict."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -179,11 +180,15 @@ def test_an_environment_inside_a_checkout_is_shared(project: Project) -> None:
     assert project.of("tests/test_a.py::test_a").error == ""
 
 
-def test_other_extension_modules_are_an_error(project: Project) -> None:
+@pytest.fixture
+def compiled() -> Path:
+    """A compiled module to borrow."""
+    found = next(Path(sysconfig.get_path("platlib")).rglob("_speedups*.so"), None)
+    return found or pytest.skip("none is installed")
+
+
+def test_other_extension_modules_are_an_error(project: Project, compiled: Path) -> None:
     """A base whose compiled part is missing runs its pure fallback: that is another program."""
-    compiled = next(Path(sysconfig.get_path("platlib")).rglob("_speedups*.so"), None)
-    if compiled is None:
-        pytest.skip("no compiled module to borrow is installed")
     project.put(
         "shop/__init__.py", "try:\n    from shop import _speedups\nexcept ImportError: pass\n"
     )
@@ -191,6 +196,34 @@ def test_other_extension_modules_are_an_error(project: Project) -> None:
     project.put("tests/test_a.py", "import shop\ndef test_a(): pass\n")
     one = project.of("tests/test_a.py::test_a")
     assert "the sides load other extension modules: shop._speedups only on head" in one.error
+
+
+def test_what_a_test_starts_runs_its_own_side(project: Project) -> None:
+    """In an environment that both sides share, a child of the base's test loads the base's code."""
+    project.put("src/shop.py", "")
+    ask = "import pathlib, shop; assert pathlib.Path(shop.__file__).is_relative_to({!r})"
+    for side in (project.base, project.head):
+        starts = "import subprocess, sys\ndef test_a():\n    subprocess.run([sys.executable, '-c', {!r}], check=True)\n"
+        project.put("tests/test_a.py", starts.format(ask.format(str(side.folder))), side.name)
+    project.base = replace(project.base, path=(str(project.folder / "base/src"),))
+    installed = {**os.environ, "PYTHONPATH": str(project.folder / "head/src")}
+    assert project.of("tests/test_a.py::test_a", environment=installed).error == ""
+
+
+def test_a_copy_without_its_extension_is_an_error(project: Project, compiled: Path) -> None:
+    """Also where the project is installed as a copy: pure Python on one side is another program."""
+    code = "try:\n    from shop import _speedups\nexcept ImportError: pass\n"
+    for side in (project.base, project.head):
+        url = f'{{"url": "{side.folder.as_uri()}", "dir_info": {{}}}}'
+        env = f"{side.name}-env"
+        project.put("site-packages/shop/__init__.py", code, env)
+        project.put("site-packages/shop-1.dist-info/RECORD", "shop/__init__.py,,", env)
+        project.put("site-packages/shop-1.dist-info/direct_url.json", url, env)
+        path = (str(project.folder / env / "site-packages"),)
+        setattr(project, side.name, replace(side, path=path))
+    shutil.copy(compiled, project.folder / "head-env/site-packages/shop")
+    project.put("tests/test_a.py", "import shop\ndef test_a(): pass\n")
+    assert "shop._speedups only on head" in project.of("tests/test_a.py::test_a").error
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,13 @@ def test_frozen(monkeypatch):
     monkeypatch.setattr(os, "write", None)
     work()
 
+@pytest.fixture
+def stream():
+    return iter(range(200_000))
+
+def test_uses_up_its_fixture(stream):
+    sum(stream)
+
 def test_needs_a_fresh_folder(tmp_path):
     (tmp_path / "d").mkdir()
     work()
@@ -297,6 +304,7 @@ PLAIN = {
     "test_forks": "called again in place",
     "test_starts_a_process": "called again in place",
     "test_chdir": "called again with fresh fixtures",
+    "test_uses_up_its_fixture": "called again with fresh fixtures",
     "test_prints": "called again in place",
     "test_capsys": "called again in place",
     "test_capfd": "called again in place",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from budgetguard import __version__
 from budgetguard.gate.sides.builder import Wanted, build, run_in
 from budgetguard.gate.sides.git import BaseError, need
 from budgetguard.gate.sides.installed import Interpreter, Own, ask_interpreter, own_of
@@ -21,7 +22,7 @@ from budgetguard.gate.sides.overlay import FOLDERS
 from budgetguard.gate.sides.project import build_tables, lock_files
 
 _CODE = (".py", ".so", ".pyd", ".dylib")
-_ENV_NEXT = "let `setup:` make .venv in the base: python -m venv .venv, then .venv/bin/pip install ."
+_ENV_NEXT = "let it make .venv in the base: python -m venv .venv, then .venv/bin/pip install ."
 # what tools leave beside code and no code reads
 _JUNK = (
     *("__pycache__", "*.pyc", "*.pyo", "*.egg-info", ".*", "*.log", "*.orig", "*.rej", "*~"),
@@ -201,10 +202,9 @@ def _check_head_serves(head: Head) -> None:
     """Refuse the head's environment for the base where a copy of the project in it would be what runs."""
     now = ask_interpreter(head.interpreter.python, head.root).found
     if now != head.interpreter.found:
-        changed = sorted(n for n in {*now, *head.interpreter.found} if now.get(n) != head.interpreter.found.get(n))
         raise BaseError(
-            f"`setup:` changed the head's own environment ({', '.join(changed)}), so that both sides "
-            f"would run the base: install the head again, and {_ENV_NEXT}"
+            f"`setup:` changed the head's own environment {head.interpreter.python}, so that both "
+            f"sides would run the base: install the head again, and {_ENV_NEXT}"
         )
     for own in head.own.values():
         if not own.distribution.editable:

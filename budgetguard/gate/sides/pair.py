@@ -54,7 +54,7 @@ class Turn:
         served = self._recorded() if self._options.record else self._rounds(core)
         unrepeatable = any(told["kind"] == "unrepeatable" for told in self._told)
         self._finish()
-        problem = self._outcomes() or origins(self._told, self._options.packages)
+        problem = self._outcomes() or origins(self._told)
         if problem:
             return Served(error=problem, mode=served.mode)
         if unrepeatable:
@@ -73,7 +73,7 @@ class Turn:
             self._agree()
             if any(told["kind"] != "ready" for told in self._told):
                 return Served(error=self._stuck())
-            problem = origins(self._told, self._options.packages)
+            problem = origins(self._told)
             if problem:
                 return Served(error=problem)
             alone = all(told["alone"] for told in self._told)
@@ -193,7 +193,7 @@ def plan(told: Sequence[Message], options: SweepOptions) -> tuple[int, int]:
     return units, max(1, min(options.pairs, enough, bearable))
 
 
-def origins(told: Sequence[Message], packages: frozenset[str]) -> str:
+def origins(told: Sequence[Message]) -> str:
     """What is wrong with where the sides' code came from."""
     names = ("base", "head")
     for name, other, one in zip(names, reversed(names), told, strict=True):
@@ -203,7 +203,7 @@ def origins(told: Sequence[Message], packages: frozenset[str]) -> str:
                 f"{name} loaded modules of {other}: {loaded}; "
                 f"its environment must hold its own build, see `setup:`"
             )
-    tops = {str(top) for one in told for top in one.get("tops", ())} | packages
+    tops = {str(top) for one in told for top in one.get("tops", ())}
     base, head = (
         {str(name) for name in one.get("extensions", ()) if name.partition(".")[0] in tops}
         for one in told

@@ -55,9 +55,15 @@ def prepare(  # noqa: PLR0913 -- what a side is made from is this long
     head = look_at(commit.root, config_folder, head_python, setup)
     job = _Job(commit, head, reaper, watch)
     with store.entry(commit.root, f"{commit.sha} {head.key}", reaper) as found:
-        tree, environment = _ready(job, found)
-        if not own_benchmarks:
-            lay_over(commit.root, tree, config_folder, item_files)
+        try:
+            tree, environment = _ready(job, found)
+            if not own_benchmarks:
+                lay_over(commit.root, tree, config_folder, item_files)
+        except OSError as error:
+            raise BaseError(
+                f"the base {commit.short} cannot be written to {found.folder}: {error}; "
+                f"make room there, or set BUDGETGUARD_CACHE to another folder"
+            ) from None
         folder = tree / head.below
         if not folder.is_dir():
             raise BaseError(f"the base {commit.short} has no folder {head.below}")

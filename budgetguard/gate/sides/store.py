@@ -65,7 +65,13 @@ def entry(root: Path, key: str, reaper: Reaper) -> Iterator[Entry]:
     An empty one is in the reaper's charge until `finish`. Raises `BaseError` where nothing can be
     written.
     """
-    place = cache_root() / _digest(str(root), 8)
+    try:
+        place = cache_root() / _digest(str(root), 8)
+    except RuntimeError as error:  # no HOME, and nobody has this user's id
+        raise BaseError(
+            f"there is no folder to keep the base in: {error}; "
+            f"set BUDGETGUARD_CACHE to a folder that can be written"
+        ) from None
     if place.is_relative_to(root):
         raise BaseError(
             f"the cache {cache_root()} lies inside the repository {root}, where pytest would find "

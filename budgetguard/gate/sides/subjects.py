@@ -1,7 +1,7 @@
 """The values of a sweep: what is asked for, and what both sides served."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from budgetguard.gate.model import CANARY
@@ -66,7 +66,5 @@ class SweepOptions:
     watch: Callable[[str], object] = str
     """Told what is being measured."""
     pytest_args: tuple[str, ...] = ()
-    packages: frozenset[str] = field(default_factory=frozenset)
-    """The project's top-level modules, where they are loaded from an environment."""
     environment: Mapping[str, str] | None = None
     """In place of this process's own."""

@@ -56,7 +56,7 @@ def environment(given: Mapping[str, str], side: Side, head: Side) -> dict[str, s
         kept["PATH"] = os.pathsep.join(ours if one == theirs else one for one in folders)
         if kept.get("VIRTUAL_ENV") == str(Path(theirs).parent):
             kept["VIRTUAL_ENV"] = str(Path(ours).parent)
-    if side.path:  # what a test starts would load the head's code from an environment that is shared
+    if side.path:  # else what a test starts loads the head's code, where the environment is shared
         kept["PYTHONPATH"] = os.pathsep.join([*side.path, *filter(None, [kept.get("PYTHONPATH")])])
     return kept
 

@@ -16,6 +16,12 @@ TIMED = ("time", "cpu", "blocked")
 _NO_WAITING = (
     "other threads or processes ran beside the test, and their waiting overlaps with its own"
 )
+_ONE_SIDED = (
+    "one side works in threads or processes beside the test and the other does not, so that the "
+    "waiting of both cannot be compared; put the limit on cpu, and an absolute one on wall"
+)
+_MOSTLY = 0.9
+_NOT_TIMED = "{metric} is not measured on both sides; limit time, cpu or blocked"
 
 
 class TestDuel:
@@ -73,13 +79,15 @@ class TestDuel:
         if served.error:
             return Block(error=Redaction()(served.error), new=served.new)
         if metric not in TIMED:
-            return Block(
-                error=f"{metric} is not measured on both sides; limit {', '.join(TIMED)}, "
-                f"or give it a bound of its own"
-            )
+            return Block(error=_NOT_TIMED.format(metric=metric))
+        return self._timed(subject, served, metric)
+
+    def _timed(self, subject: Subject, served: Served, metric: str) -> Block:
         waiting = [
             pair for pair in served.rounds if None not in (pair[0].blocked_s, pair[1].blocked_s)
         ]
+        if metric != "cpu" and _one_sided(served.rounds):
+            return Block(error=_ONE_SIDED)
         waits = self._waits.setdefault(subject, 2 * len(waiting) > len(served.rounds))
         if metric == "cpu":
             return _values(served.rounds, served, _cpu_s)
@@ -89,6 +97,14 @@ class TestDuel:
         if not waits or not waiting:
             return Block(error=f"{_NO_WAITING}; put the limit on cpu")
         return _values(waiting, served, _time_s if metric == "time" else _blocked_s)
+
+
+def _one_sided(rounds: Sequence[tuple[Cost, Cost]]) -> bool:
+    """Whether one side's waiting can be read and the other's cannot: CPU alone would let it pass."""
+    shares = [
+        sum(pair[side].blocked_s is not None for pair in rounds) / len(rounds) for side in (0, 1)
+    ]
+    return max(shares) >= _MOSTLY and min(shares) <= 1 - _MOSTLY
 
 
 def _asked(budget: Budget) -> list[Limit]:

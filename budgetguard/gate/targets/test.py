@@ -52,7 +52,9 @@ def plan(budgets: Sequence[Budget], request: Request, folder: Path) -> Sequence[
     if not (tests or groups or _mentions_budget(folder)):
         return []
     # What pytest is given narrows what it collects: only where no group asks for more.
-    return [Session(budgets=groups, request=request, paths=() if groups else tests)]
+    # Whole files: for a test in one that does not import, pytest would only say that there is none.
+    files = tuple(dict.fromkeys(name.partition("::")[0] for name in tests))
+    return [Session(budgets=groups, request=request, paths=() if groups else files)]
 
 
 def _names_test(name: str, folder: Path) -> bool:

@@ -151,4 +151,13 @@ def test_a_number_of_a_test_is_not_compared(sides: tuple[Side, Side], tmp_path: 
     with Reaper() as reaper:
         duel = Duel(*sides, Request(), reaper)
     block = duel._block(Subject("a"), Served(units=1), "latency")
-    assert "latency is not measured on both sides; limit time, cpu, blocked" in block.error
+    assert "latency is not measured on both sides; limit time, cpu or blocked" in block.error
+
+
+def test_waiting_that_one_side_hides_is_no_verdict(duel):
+    """A head that moves its work to a thread would pass by its CPU time alone."""
+    seen, hidden = Cost(0.01, 0.0, 0.01), Cost(0.01, None, 0.03)
+    served = Served(rounds=((seen, hidden),) * 8, units=1)
+    for metric in ("time", "blocked"):
+        assert "one side works in threads" in duel._block(Subject("t"), served, metric).error
+    assert not duel._block(Subject("t"), served, "cpu").error

@@ -83,6 +83,8 @@ def loaded_from(told: IO[bytes], side: Side, other: Side) -> str:
         path = Path(os.fsdecode(name))
         if not path.is_absolute() or below(path, ours) or below(path, side.root):
             continue
-        if below(path, other.root):
+        if (
+            below(path, other.root) and path.parent != _HOOK
+        ):  # ours, where the head is our repository
             return str(path)
     return ""
