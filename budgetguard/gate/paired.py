@@ -15,7 +15,7 @@ from budgetguard.gate.inference import ALPHA_WITHIN, State, student_t
 from budgetguard.gate.model import Better, Block, Step
 
 ALPHA = 0.001
-"""Risk, over all looks of one run, that code which only reaches its limit is called over it once."""
+"""Risk, over all looks, that code which only reaches its limit is called over it once."""
 ALPHA_AGAIN = 0.01
 """The same for the fresh blocks that have to confirm it."""
 LOOKS = (4, 6, 8, 12, 16)
@@ -97,8 +97,12 @@ def _ratio_of(step: Step, base: float) -> float:
 
 
 def risk(count: int) -> float:
-    """The `alpha` of each of `count` benchmarks judged in one run (Bonferroni)."""
-    return ALPHA / max(count, 1)
+    """The `alpha` of each of `count` benchmarks judged in one run.
+
+    Fresh blocks have to confirm a red, independently and at `ALPHA_AGAIN`; the product of both, times
+    `count` (Bonferroni), stays under `ALPHA` for the run as a whole.
+    """
+    return min(ALPHA, ALPHA / ALPHA_AGAIN / max(count, 1))
 
 
 def decide(
