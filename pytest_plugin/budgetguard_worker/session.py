@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ def run(link: Link, configuration: dict[str, Any], recorder: Recorder | None) ->
     worker = Worker(link, origins, folder, configuration["seed"], recorder)
     arguments = [*_files(folder, wanted), *_arguments(configuration), *configuration["pytest_args"]]
     sys.argv = ["pytest", *arguments]
+    # loaded by name (PYTEST_PLUGINS, -p) our plugin would bring what `stand_in` brings once more
+    sys.modules["pytest_budgetguard.plugin"] = ModuleType("pytest_budgetguard.plugin")
     serving = Serving(worker, wanted, with_canary=configuration["canary"])
     storage = f"file://{configuration['scratch']}/benchmarks"
     options = Options(randomly_seed=worker.seed, benchmark_storage=storage)

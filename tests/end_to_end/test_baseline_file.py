@@ -75,7 +75,7 @@ def test_a_deleted_baseline(bundle):
     bundle.baseline.unlink()
 
     bundle.check().ends(
-        0, "nothing in the baseline to compare with", "baseline update app", "1 new"
+        0, "nothing to compare with yet", "baseline update app", "1 new"
     )
     bundle.check("--strict").ends(3, "1 new")
 

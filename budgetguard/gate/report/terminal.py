@@ -125,7 +125,7 @@ class _Page:
     def new(self, verdicts: Sequence[Verdict]) -> Iterator[str]:
         if not verdicts:
             return
-        yield f"{self.style('new', 'yellow')}, nothing in the baseline to compare with"
+        yield f"{self.style('new', 'yellow')}, nothing to compare with yet"
         for verdict in verdicts[:LISTED]:
             measured = (
                 "" if verdict.measured is None else f"  {show(verdict.measured, verdict.unit)}"
@@ -133,9 +133,12 @@ class _Page:
             title = self._title(verdict.budget, subject(verdict), 2 + len(measured))
             yield f"  {title}{self.style(measured, 'dim')}"
         yield from _more(len(verdicts))
-        only = {verdict.budget for verdict in verdicts}
-        name = f" {shlex.quote(visible(only.pop()))}" if len(only) == 1 else ""
-        yield f"{_INDENT}→ record: budgetguard baseline update{name}"
+        for reason in dict.fromkeys(one.reason for one in verdicts if one.measured is None):
+            yield from self._wrapped(reason, lines=2)
+        recorded = {verdict.budget for verdict in verdicts if verdict.measured is not None}
+        if recorded:
+            name = f" {visible(shlex.quote(recorded.pop()))}" if len(recorded) == 1 else ""
+            yield f"{_INDENT}→ record: budgetguard baseline update{name}"
 
     def skipped(self, verdicts: Sequence[Verdict]) -> Iterator[str]:
         if verdicts:

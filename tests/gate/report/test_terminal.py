@@ -105,7 +105,7 @@ unsettled
       49.3 ms of 50 ms: 59 readings leave it open
       → give the limit more room
 
-new, nothing in the baseline to compare with
+new, nothing to compare with yet
   fresh  queries <= baseline  7
       → record: budgetguard baseline update fresh
 
