@@ -42,8 +42,13 @@ def render(report: Report) -> str:
 
 def _verdict(verdict: Verdict) -> dict[str, object]:
     fields: dict[str, object] = asdict(verdict)
-    for name in ("measured", "allowed", "baseline"):
-        value = fields[name]
-        if isinstance(value, float) and not math.isfinite(value):
-            fields[name] = None
+    for name in ("measured", "allowed", "baseline", "visible"):
+        fields[name] = _finite(fields[name])
+    if verdict.change:
+        fields["change"] = [_finite(one) for one in verdict.change]
     return {**fields, "red": verdict.red}
+
+
+def _finite(value: object) -> object:
+    """JSON has no infinity, and what is not a number is none."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

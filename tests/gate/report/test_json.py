@@ -57,7 +57,8 @@ def test_not_a_number_is_null():
     """JSON has no NaN and no infinity, so neither is written."""
     from dataclasses import replace
 
-    odd = replace(FAILED, measured=float("nan"), allowed=float("inf"))
+    inf = float("inf")
+    odd = replace(FAILED, measured=float("nan"), allowed=inf, visible=inf, change=(-1.0, 0.0, inf))
     (verdict,) = json.loads(renderer_of(Path("x.json"))(replace(REPORT, verdicts=(odd,))))[
         "verdicts"
     ]
