@@ -21,7 +21,7 @@ demo: $(READY)  ## check the example application, then break one of its budgets 
 	@$(BIN)/python examples/demo.py
 
 test: lint $(READY)  ## every check that a commit has to pass
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=15 $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
