@@ -74,9 +74,7 @@ def test_a_deleted_baseline(bundle):
     """Without the file all is new: green, with the command that records; red under --strict."""
     bundle.baseline.unlink()
 
-    bundle.check().ends(
-        0, "nothing to compare with yet", "baseline update app", "1 new"
-    )
+    bundle.check().ends(0, "nothing to compare with yet", "baseline update app", "1 new")
     bundle.check("--strict").ends(3, "1 new")
 
 

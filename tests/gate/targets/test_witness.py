@@ -38,7 +38,7 @@ def test_benchmark(benchmark, size):
     benchmark(work, size)
 
 def test_fails(size):
-    assert size == 400
+    assert size == 20_000
 """
 WORK = """
 def work(size):
@@ -53,7 +53,7 @@ def work(size):
 def sides(tmp_path):
     """Base and head of one project; the head has 5 % more to do."""
     made = {}
-    for name, size in (("base", 400), ("head", 420)):
+    for name, size in (("base", 20_000), ("head", 21_000)):
         folder = tmp_path / name
         folder.mkdir()
         (folder / "work.py").write_text(WORK)
