@@ -22,7 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "explain": "Measure one budget and tell how its verdicts came about.",
     "baseline": "Record, show, compare and merge the committed values.",
     "calibrate": "Measure the noise of this machine, and tell which limits are too tight for it.",
-    "selftest": "Break every budget on a copy, and tell which of them would not notice.",
+    "selftest": "Break budgets on purpose, on a copy, and tell which of them would not notice.",
     "bisect": "Find the commit that broke a budget.",
 }
 """The subcommands and what `--help` says of each; its module and its function bear its name."""

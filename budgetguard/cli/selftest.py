@@ -31,7 +31,7 @@ Exit codes: 0 every budget that was broken turned red · 1 one is asleep · 4 no
 @click.option("--only", type=click.Choice(sorted(TARGETS)), help="Only budgets of this target.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def selftest(names: tuple[str, ...], *, file: Path | None, only: str | None, as_json: bool) -> int:
-    """Break every budget on a copy, and tell which of them would not notice.
+    """Break budgets on purpose, on a copy, and tell which of them would not notice.
 
     Bundles grow in a copy; tests sleep, allocate, query and leave things behind while they are
     measured, and run slower than their base. Nothing in the project is changed.

@@ -4,6 +4,7 @@ One entry stands on one line, sorted, with blank lines between and `null` after 
 updates of different entries merge in git without a conflict.
 """
 
+import datetime as dt
 import json
 import math
 import re
@@ -30,6 +31,11 @@ _ALLOWED = {
 _TARGET = re.compile(r"[a-z][a-z0-9_]*")
 """The names of a later version are read, too: whoever judges all targets refuses what it lacks."""
 _KNOWN = frozenset({*_REQUIRED, "selector", "key", "value", "spread", "with", "better"})
+
+
+def timestamp() -> str:
+    """Now, as the line `time` has it: UTC, to the second."""
+    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def read_baseline(file: Path) -> Baseline:

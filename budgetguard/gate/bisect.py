@@ -27,12 +27,12 @@ from budgetguard.gate.model import (
     Reading,
     Readings,
     Request,
-    Side,
     Stored,
     Verdict,
 )
 from budgetguard.gate.run import check_names, measure, yardstick
 from budgetguard.gate.settle import Scope, settle
+from budgetguard.gate.side import Side
 from budgetguard.gate.sides import history
 from budgetguard.gate.sides.history import Commit
 from budgetguard.gate.sides.prepare import prepare
@@ -217,7 +217,7 @@ class _Search:
             return {}
         if commit == self.good:
             same = Reading(compared=Compared(same="this is GOOD itself", commit=commit.short))
-            return {_point(budget, limit): same for budget in timed for limit in budget.limits}
+            return {point: same for budget in timed for point in budget.points}
         readings: dict[Point, Reading] = {}
         with ExitStack() as stack:
             base, head = (stack.enter_context(self._at(one, timed)) for one in (self.good, commit))
@@ -257,7 +257,7 @@ def _recorded(budgets: Sequence[Budget], readings: Readings) -> dict[Point, dict
     entries = {}
     for budget in budgets:
         for limit in budget.limits:
-            reading = readings.get(_point(budget, limit))
+            reading = readings.get(Point.of(budget, limit))
             if limit.metric.exact and reading and not reading.error:
                 stored = Stored(
                     unit=limit.metric.unit,
@@ -267,7 +267,7 @@ def _recorded(budgets: Sequence[Budget], readings: Readings) -> dict[Point, dict
                     better=limit.metric.better,
                 )
                 key = machine.key() if limit.metric.keyed else ""
-                entries[_point(budget, limit)] = {key: stored}
+                entries[Point.of(budget, limit)] = {key: stored}
     return entries
 
 
@@ -277,7 +277,3 @@ def _broken_around(name: str, readings: Readings) -> str:
     return next(
         (readings[at].error for one in around if (at := Point(one, "", "")) in readings), ""
     )
-
-
-def _point(budget: Budget, limit: Limit) -> Point:
-    return Point(budget.name, limit.selector, limit.metric.name)

@@ -9,12 +9,13 @@ from statistics import median
 
 from budgetguard.errors import MeasureError
 from budgetguard.gate.config import Config
-from budgetguard.gate.contest import CANARY_POINT, no_wait, steps_of
+from budgetguard.gate.contest import no_wait, steps_of
 from budgetguard.gate.judge import Yardstick
 from budgetguard.gate.limits import parse_limit
-from budgetguard.gate.model import Baseline, Block, Budget, Limit, Point, Request, Side
+from budgetguard.gate.model import Baseline, Budget, Limit, Point, Request
 from budgetguard.gate.paired import Floor, block_value, floor_of, room_of
 from budgetguard.gate.run import check_names, measure, yardstick
+from budgetguard.gate.side import CANARY_POINT, Block, Side
 from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.targets import COMPARED, TARGETS, duel_of
 
@@ -85,9 +86,8 @@ def calibrate(config: Config, request: Request, blocks: int = BLOCKS) -> Calibra
 
 def _tried(budget: Budget) -> Budget:
     """The budget with its relative limits on sampled metrics, or with the one that is proposed."""
-    limits = tuple(one for one in budget.limits if one.bound.relative and not one.metric.exact)
     metrics = TARGETS[budget.target].METRICS
-    return replace(budget, limits=limits or (parse_limit(PROPOSED, metrics),))
+    return replace(budget, limits=budget.in_turn.limits or (parse_limit(PROPOSED, metrics),))
 
 
 def _taken(
@@ -118,7 +118,7 @@ def _calibrated(
 ) -> Calibrated:
     """What the blocks of a limit say."""
     limit = row.limit
-    blocks = taken.get(Point(budget.name, limit.selector, limit.metric.name), ())
+    blocks = taken.get(Point.of(budget, limit), ())
     failed = next((block.error for block in blocks if block.error), "")
     if failed or not blocks:
         return replace(row, error=failed or "it was not measured")

@@ -23,8 +23,16 @@ from budgetguard.gate.contest import SECONDS, contest
 from budgetguard.gate.fingerprint import ChangedFile, Doubt, Same
 from budgetguard.gate.judge import Yardstick
 from budgetguard.gate.judge_pairs import needs_witness
-from budgetguard.gate.model import Budget, Compared, Limit, Point, Reading, Readings, Request, Side
+from budgetguard.gate.model import (
+    Budget,
+    Compared,
+    Point,
+    Reading,
+    Readings,
+    Request,
+)
 from budgetguard.gate.paired import decide
+from budgetguard.gate.side import Side
 from budgetguard.gate.sides import history
 from budgetguard.gate.sides.history import Commit, NoBaseYet
 from budgetguard.gate.sides.prepare import prepare
@@ -67,12 +75,8 @@ class Comparison:
 
 def waiting(budgets: Sequence[Budget], request: Request) -> list[Budget]:
     """The budgets that `request` wants, with those limits only that a comparison has to decide."""
-    found = []
-    for budget in budgets:
-        limits = tuple(one for one in budget.limits if one.bound.relative and not one.metric.exact)
-        if limits and not request.exact and request.wants(budget):
-            found.append(replace(budget, limits=limits))
-    return found
+    wanted = [] if request.exact else [one.in_turn for one in budgets if request.wants(one)]
+    return [budget for budget in wanted if budget.limits]
 
 
 def compare(
@@ -173,7 +177,7 @@ class _Encounter:
             draw=self.draw,
         )
         for budget in budgets:
-            for point in _points(budget):
+            for point in budget.points:
                 if budget.name in same:
                     readings[point] = _settled(same[budget.name], readings.get(point))
                 else:
@@ -213,7 +217,7 @@ class _Encounter:
 
     def _witnessed(self, duel: Duel, budget: Budget, point: Point, reading: Reading) -> Reading:
         """A tight limit that is red needs counted work to have moved, too."""
-        limit = next(one for one in budget.limits if _point(budget, one) == point)
+        limit = next(one for one in budget.limits if Point.of(budget, one) == point)
         compared = reading.compared
         if not compared or not needs_witness(compared, limit.metric.better):
             return reading
@@ -286,14 +290,6 @@ def _alone(result: Same | Doubt) -> bool:
     return isinstance(result, Doubt) and result.alone
 
 
-def _point(budget: Budget, limit: Limit) -> Point:
-    return Point(budget.name, limit.selector, limit.metric.name)
-
-
-def _points(budget: Budget) -> list[Point]:
-    return [_point(budget, limit) for limit in budget.limits]
-
-
 def files_of(config: Config, budgets: Sequence[Budget]) -> list[Path]:
     """Where the tests among `budgets` are written."""
     names = {one.name.partition("::")[0] for one in budgets if one.target == "test"}
@@ -327,11 +323,11 @@ def _content(file: Path) -> bytes | None:
 
 
 def _all(budgets: Sequence[Budget], reading: Reading) -> dict[Point, Reading]:
-    return {point: reading for budget in budgets for point in _points(budget)}
+    return {point: reading for budget in budgets for point in budget.points}
 
 
 def _failed(budget: Budget, readings: Readings) -> bool:
-    return any(readings[point].error for point in _points(budget))
+    return any(readings[point].error for point in budget.points)
 
 
 def _doubted(reading: Reading, doubt: str) -> Reading:

@@ -270,7 +270,7 @@ def _check_accepts(limit: Limit, budget: Budget | None, section: Section) -> Non
 
 
 def _check_kind(limit: Limit, section: Section) -> None:
-    if limit.bound.relative and not limit.metric.exact:
+    if limit.in_turn:
         section.problem(
             "limit", f"{limit.metric.name} has no stored value; accept an absolute bound"
         )

@@ -8,8 +8,16 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from budgetguard.gate.judge import Yardstick, in_force
-from budgetguard.gate.model import CANARY, Block, Budget, Compared, Limit, Point, Reading, Step
+from budgetguard.gate.model import (
+    Budget,
+    Compared,
+    Limit,
+    Point,
+    Reading,
+    Step,
+)
 from budgetguard.gate.paired import LOOKS, Paired, block_value, canary, decide, risk, room_of
+from budgetguard.gate.side import CANARY_POINT, Block
 from budgetguard.gate.targets.base import Duel
 from budgetguard.units import Unit, show
 
@@ -26,7 +34,6 @@ _FLOOR_S = 20e-6
 _DECIDED = ("within", "over")
 """What a canary that moved undoes."""
 
-CANARY_POINT = Point(CANARY, "", "time")
 _BROKEN = "{said}, so that no time measured beside it counts; run it again on a quieter machine"
 
 
@@ -109,8 +116,7 @@ def _subjects(budgets: Sequence[Budget], by: Yardstick) -> dict[Point, _Subject]
     found = {}
     for budget in budgets:
         for limit in budget.limits:
-            point = Point(budget.name, limit.selector, limit.metric.name)
-            found[point] = _Subject(limit, steps_of(budget, limit, by))
+            found[Point.of(budget, limit)] = _Subject(limit, steps_of(budget, limit, by))
     return found
 
 

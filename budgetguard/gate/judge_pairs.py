@@ -1,5 +1,6 @@
 """Base and head measured in turn + limit -> verdict. Pure; `judge.py` hands relative limits on time here."""
 
+import shlex
 from dataclasses import replace
 
 from budgetguard.gate.model import Better, Compared, Limit, Outcome, Verdict
@@ -20,23 +21,20 @@ def judge_pairs(verdict: Verdict, limit: Limit, compared: Compared) -> Verdict:
         return replace(same, outcome=Outcome.PASS, reason=compared.same)
     if compared.new:
         return replace(verdict, outcome=Outcome.NEW, reason=compared.new, measured=None)
-    room = compared.room
-    decision = decide(compared.values, room, alpha=compared.risk, better=limit.metric.better)
+    decision = _decision(compared, limit.metric.better)
     sign = 1 if limit.metric.better == "lower" else -1
     verdict = replace(
         verdict,
         measured=compared.head,
         baseline=compared.base,
-        allowed=compared.base * (1 + sign * room),
+        allowed=compared.base * (1 + sign * compared.room),
         change=(decision.low, decision.change, decision.high),
         visible=decision.visible,
     )
-    return _decided(verdict, limit, compared, decision, room)
+    return _decided(verdict, limit, compared, decision)
 
 
-def _decided(
-    verdict: Verdict, limit: Limit, compared: Compared, decision: Paired, room: float
-) -> Verdict:
+def _decided(verdict: Verdict, limit: Limit, compared: Compared, decision: Paired) -> Verdict:
     if compared.unsettled:
         return replace(
             verdict, outcome=Outcome.UNSETTLED, reason=compared.unsettled, hint=_MORE_ROOM
@@ -44,7 +42,7 @@ def _decided(
     match decision.state:
         case "within":
             return replace(verdict, outcome=Outcome.PASS, reason=_interval(decision))
-        case "over" if room < WITNESSED_FROM:
+        case "over" if compared.room < WITNESSED_FROM:
             return _with_witness(verdict, limit, compared, decision)
         case "over":
             return _fail(verdict, limit, compared, decision)
@@ -58,8 +56,11 @@ def needs_witness(compared: Compared, better: Better) -> bool:
     """Whether a red is one that time alone may not tell."""
     if compared.room >= WITNESSED_FROM or not compared.values:
         return False
-    decision = decide(compared.values, compared.room, alpha=compared.risk, better=better)
-    return decision.state == "over"
+    return _decision(compared, better).state == "over"
+
+
+def _decision(compared: Compared, better: Better) -> Paired:
+    return decide(compared.values, compared.room, alpha=compared.risk, better=better)
 
 
 def _with_witness(verdict: Verdict, limit: Limit, compared: Compared, decision: Paired) -> Verdict:
@@ -84,13 +85,14 @@ def _with_witness(verdict: Verdict, limit: Limit, compared: Compared, decision: 
 
 def _fail(verdict: Verdict, limit: Limit, compared: Compared, decision: Paired) -> Verdict:
     head, base = show_together((compared.head, compared.base), verdict.unit)
+    name = shlex.quote(verdict.budget)
     at = f" at {compared.commit}" if compared.commit else ""
     reason = f"{head}, {base}{at}: {_interval(decision)}, twice; allowed {_allowed(limit)}"
     return replace(
         verdict,
         outcome=Outcome.FAIL,
         reason=reason,
-        hint=f"find the commit: budgetguard bisect {verdict.budget} {compared.commit or 'GOOD'} HEAD",
+        hint=f"find the commit: budgetguard bisect {name} {compared.commit or 'GOOD'} HEAD",
     )
 
 

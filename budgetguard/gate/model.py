@@ -88,6 +88,11 @@ class Limit:
     where: Where | None = None
     """Where it is written, if not where its budget is: a test has limits of markers and of groups."""
 
+    @property
+    def in_turn(self) -> bool:
+        """Whether only base and head, measured in turn, decide it: time is in no baseline."""
+        return self.bound.relative and not self.metric.exact
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
@@ -119,6 +124,16 @@ class Budget:
             else self
         )
 
+    @property
+    def in_turn(self) -> "Budget":
+        """The same budget with those limits only that base and head decide in turn."""
+        return replace(self, limits=tuple(one for one in self.limits if one.in_turn))
+
+    @property
+    def points(self) -> "tuple[Point, ...]":
+        """What its limits are on."""
+        return tuple(Point.of(self, limit) for limit in self.limits)
+
 
 class Point(NamedTuple):
     """What one reading is of: a budget, the part of its target ("" is the whole) and a metric."""
@@ -126,6 +141,11 @@ class Point(NamedTuple):
     budget: str
     selector: str
     metric: str
+
+    @classmethod
+    def of(cls, budget: Budget, limit: Limit) -> "Point":
+        """What a limit is on, as it is written: its selector may match several parts."""
+        return cls(budget.name, limit.selector, limit.metric.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,45 +277,6 @@ class Request:
         """Whether a budget is part of it."""
         named = not self.names or any(budget.called(name) for name in self.names)
         return named and self.only in ("", budget.target)
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One of the two things compared: a checkout with its interpreter.
-
-    `folder` is the configuration's on that side, `root` the top of its checkout: no module below the
-    other side's root may be loaded. `path` stands first on `sys.path`, where both sides share an
-    environment.
-    """
-
-    name: Literal["head", "base"]
-    folder: Path
-    python: str
-    root: Path | None = None
-    path: tuple[str, ...] = ()
-
-
-CANARY = "budgetguard canary"
-"""The budget of the same code on both sides: where it changes, nothing measured beside it counts."""
-
-
-class Witness(NamedTuple):
-    """Counted work of head to that of base, and what was counted or why nothing could be."""
-
-    ratio: float | None
-    what: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """One block of rounds in turn: values per call in the metric's unit, pair by pair."""
-
-    base: tuple[float, ...] = ()
-    head: tuple[float, ...] = ()
-    error: str = ""
-    new: bool = False
-    """Whether `error` says that the base has no such benchmark."""
-    note: str = ""
 
 
 class Outcome(StrEnum):

@@ -12,7 +12,8 @@ from statistics import fmean, median
 
 from budgetguard.errors import MeasureError
 from budgetguard.gate.inference import ALPHA_WITHIN, State, student_t
-from budgetguard.gate.model import Better, Block, Step
+from budgetguard.gate.model import Better, Step
+from budgetguard.gate.side import Block
 
 ALPHA = 0.001
 """Risk, over all looks, that code which only reaches its limit is called over it once."""

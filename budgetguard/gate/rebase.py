@@ -1,8 +1,8 @@
 """The flow of `baseline update --time`: compare with the base of time once more, then start anew."""
 
-import datetime as dt
 from dataclasses import dataclass, replace
 
+from budgetguard.gate.baseline import timestamp
 from budgetguard.gate.compare import DEFAULT, compare, waiting
 from budgetguard.gate.config import Config
 from budgetguard.gate.model import Baseline, Request, Verdict
@@ -25,9 +25,4 @@ def rebase(config: Config, request: Request, old: Baseline) -> Rebased:
     found = waiting(measure(config, request).budgets, request)
     compared = compare(config, request, found, by, DEFAULT)
     verdicts = settle(found, compared.readings, by, Scope()).verdicts
-    return Rebased(replace(old, time=now(), exists=True), verdicts, compared.notes)
-
-
-def now() -> str:
-    """The time as the baseline writes it: UTC, to the second."""
-    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Rebased(replace(old, time=timestamp(), exists=True), verdicts, compared.notes)

@@ -4,13 +4,13 @@ Exact values are read in three sessions that differ in their hash seed, so that 
 to the digit gets its spread. A bundle's bytes do not depend on a process and are read once.
 """
 
-import datetime as dt
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median_low
 
 from budgetguard.gate import machine
+from budgetguard.gate.baseline import timestamp
 from budgetguard.gate.changes import Change, compare
 from budgetguard.gate.config import Config
 from budgetguard.gate.limits import select
@@ -75,7 +75,7 @@ def record(config: Config, request: Request, old: Baseline, *, keep_keys: bool =
     for point, (key, stored) in fresh.items():
         others = old.entries.get(point, {}) if keep_keys and key else {}
         entries[point] = {**others, key: stored}
-    baseline = Baseline(entries, old.time or _now())
+    baseline = Baseline(entries, old.time or timestamp())
     return Recorded(baseline, compare(old, baseline), tuple(kept.values()), len(fresh))
 
 
@@ -101,7 +101,7 @@ def record_session(
     for point, (key, stored) in fresh.items():
         before = old.entries.get(point, {}).get(key)
         entries[point] = {key: before if before and _within_spread(stored, before) else stored}
-    baseline = Baseline(entries, old.time or _now())
+    baseline = Baseline(entries, old.time or timestamp())
     return Recorded(baseline, compare(old, baseline), tuple(kept.values()), len(fresh))
 
 
@@ -163,8 +163,8 @@ def _points(
     budget: Budget, limit: Limit, parts: Collection[str], sessions: Sequence[Measured]
 ) -> Iterator[tuple[Point, Stored | Reading]]:
     metric, frame = limit.metric, _frame(budget, limit)
-    if limit.bound.relative and not metric.exact:
-        yield Point(budget.name, limit.selector, metric.name), frame
+    if limit.in_turn:
+        yield Point.of(budget, limit), frame
         return
     for selector in select(limit.selector, parts) or [limit.selector]:
         point = Point(budget.name, selector, metric.name)
@@ -233,7 +233,3 @@ def _called(budget: str, names: Sequence[str]) -> bool:
 
 def _stand_in(name: str) -> Budget:
     return Budget(name=name, target="", limits=(), where=Where(""))
-
-
-def _now() -> str:
-    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

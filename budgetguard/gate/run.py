@@ -25,10 +25,10 @@ from budgetguard.gate.model import (
     Readings,
     Report,
     Request,
-    Side,
 )
 from budgetguard.gate.sampling import sample
 from budgetguard.gate.settle import Scope, Settled, settle
+from budgetguard.gate.side import Side
 from budgetguard.gate.targets import TARGETS, Job
 
 

@@ -26,11 +26,11 @@ from budgetguard.gate.model import (
     Readings,
     Request,
     Rule,
-    Side,
     Verdict,
 )
 from budgetguard.gate.run import Measured, check_names, measure, yardstick
 from budgetguard.gate.sampling import sample
+from budgetguard.gate.side import Side
 from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.sides.subjects import SweepOptions
 from budgetguard.gate.targets import TARGETS
@@ -204,18 +204,12 @@ class _Selftest:
         limit = in_force(budget, limit, self.by)[0]
         if limit.bound.value is not None:
             return limit.bound.value
-        stored, _ = self.by.stored(
-            Point(budget.name, limit.selector, limit.metric.name), keyed=limit.metric.keyed
-        )
+        stored, _ = self.by.stored(Point.of(budget, limit), keyed=limit.metric.keyed)
         return None if stored is None or stored.value is None else allowed(limit, stored)
 
     def _slowed(self) -> Iterator[Tried]:
         """The work tree against itself, where one side makes more calls than it is said to."""
-        budgets = [
-            replace(budget, limits=limits)
-            for budget in self._of("test")
-            if (limits := tuple(one for one in budget.limits if _in_turn(one)))
-        ]
+        budgets = [timed for budget in self._of("test") if (timed := budget.in_turn).limits]
         if not budgets:
             return
         slowdown = max(_room(limit) for budget in budgets for limit in budget.limits) + SLOWDOWN
@@ -235,7 +229,7 @@ class _Selftest:
             for limit in budget.limits:
                 yield (
                     self._slowed_command(budget, limit)
-                    if _in_turn(limit)
+                    if limit.in_turn
                     else self._command(budget, limit)
                 )
 
@@ -268,15 +262,10 @@ class _Selftest:
         return self._tried(budget, limit, readings, "twice the work")
 
     def _tried(self, budget: Budget, limit: Limit, readings: Readings, what: str) -> Tried:
-        point = Point(budget.name, limit.selector, limit.metric.name)
+        point = Point.of(budget, limit)
         whole = readings.get(Point(budget.name, "", ""))
         verdict = judge(budget, limit, limit.selector, whole or readings.get(point), self.by)
         return Tried(budget.name, limit.text, what, verdict.outcome, _why(verdict))
-
-
-def _in_turn(limit: Limit) -> bool:
-    """Whether both sides decide it."""
-    return limit.bound.relative and not limit.metric.exact
 
 
 def _room(limit: Limit) -> float:
@@ -285,7 +274,7 @@ def _room(limit: Limit) -> float:
 
 def _kind(limit: Limit) -> Kind | None:
     """How a limit that one side decides is broken."""
-    if _in_turn(limit):
+    if limit.in_turn:
         return None
     if limit.metric.name in _WAITS or limit.metric.rule is Rule.QUANTILE:
         return _WAITING

@@ -63,18 +63,18 @@ def settle(budgets: Sequence[Budget], readings: Readings, by: Yardstick, scope: 
         whole = readings.get(Point(budget.name, "", ""))
         if whole is not None:
             verdicts.append(_unmeasured(budget, whole))
-            seen |= {_point(budget, limit) for limit in budget.limits}
+            seen |= {Point.of(budget, limit) for limit in budget.limits}
             continue
         for limit in budget.limits:
             if limit.bound.relative and scope.no_baseline:
                 why = Reading(error=scope.no_baseline, note="create one: budgetguard init")
                 verdicts.append(_unmeasured(replace(budget, limits=(limit,)), why))
-            elif _waits(limit) and _is_open(readings.get(_point(budget, limit))):
+            elif limit.in_turn and _is_open(readings.get(Point.of(budget, limit))):
                 left.append(LeftToCheck(budget.name, limit.text, LEFT_REASON))
-                seen.add(_point(budget, limit))
-            elif (read := readings.get(_point(budget, limit))) and read.left:
+                seen.add(Point.of(budget, limit))
+            elif (read := readings.get(Point.of(budget, limit))) and read.left:
                 left.append(LeftToCheck(budget.name, limit.text, read.error))
-                seen.add(_point(budget, limit))
+                seen.add(Point.of(budget, limit))
             else:
                 known = points.get((budget.name, limit.metric.name), ())
                 verdicts += _judged(budget, limit, readings, known, by)
@@ -88,18 +88,9 @@ def settle(budgets: Sequence[Budget], readings: Readings, by: Yardstick, scope: 
     return Settled(tuple(verdicts), tuple(left))
 
 
-def _waits(limit: Limit) -> bool:
-    """Whether only a comparison with the base, side by side, can decide it."""
-    return limit.bound.relative and not limit.metric.exact
-
-
 def _is_open(reading: Reading | None) -> bool:
     """Whether a reading says nothing of the base: one side alone was read, or none."""
     return reading is None or not (reading.compared or reading.error)
-
-
-def _point(budget: Budget, limit: Limit) -> Point:
-    return Point(budget.name, limit.selector, limit.metric.name)
 
 
 def _unmeasured(budget: Budget, reading: Reading) -> Verdict:

@@ -5,12 +5,13 @@ import random
 
 import pytest
 
-from budgetguard.gate.contest import CANARY_POINT, contest
+from budgetguard.gate.contest import contest
 from budgetguard.gate.judge import Yardstick
 from budgetguard.gate.limits import parse_limit
 from budgetguard.gate.meters import METRICS
-from budgetguard.gate.model import Block, Budget, Point, Where
+from budgetguard.gate.model import Budget, Point, Where
 from budgetguard.gate.paired import LOOKS
+from budgetguard.gate.side import CANARY_POINT, Block
 
 NAME = "tests/test_it.py::test_it"
 
@@ -34,7 +35,7 @@ class Simulated:
         for budget in wanted:
             for limit in budget.limits:
                 change = self.changes[budget.name]
-                point = Point(budget.name, limit.selector, limit.metric.name)
+                point = Point.of(budget, limit)
                 found[point] = change if isinstance(change, Block) else self._block(change)
         return found
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from budgetguard.errors import MeasureError
 from budgetguard.gate.inference import student_t
-from budgetguard.gate.model import Block, Step
+from budgetguard.gate.model import Step
 from budgetguard.gate.paired import (
     ALPHA,
     ALPHA_AGAIN,
@@ -22,6 +22,7 @@ from budgetguard.gate.paired import (
     risk,
     room_of,
 )
+from budgetguard.gate.side import Block
 
 ROOM = 0.05
 BAR = math.log1p(ROOM)

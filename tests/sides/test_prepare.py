@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from budgetguard.gate.model import Side
+from budgetguard.gate.side import Side
 from budgetguard.gate.sides.git import BaseError
 from budgetguard.gate.sides.prepare import prepare
 from budgetguard.gate.sides.reaper import Reaper

@@ -16,7 +16,7 @@ from statistics import median
 import pytest
 
 from budgetguard.errors import MeasureError
-from budgetguard.gate.model import Side
+from budgetguard.gate.side import Side
 from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.sides.sweep import CANARY_SUBJECT, Served, Subject, SweepOptions, sweep
 
@@ -345,7 +345,7 @@ def test_the_coordinator_killed_leaves_nothing(tmp_path: Path, reaper: Reaper) -
     code = f"""
         import sys
         from pathlib import Path
-        from budgetguard.gate.model import Side
+        from budgetguard.gate.side import Side
         from budgetguard.gate.sides.reaper import Reaper
         from budgetguard.gate.sides.sweep import Subject, SweepOptions, sweep
         top = Path({str(tmp_path)!r})

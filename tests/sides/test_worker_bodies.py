@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from budgetguard.gate.model import Side
+from budgetguard.gate.side import Side
 from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.sides.sweep import CANARY_SUBJECT, Served, Subject, SweepOptions, sweep
 

@@ -85,7 +85,7 @@ class _Count:
         return {self.metric.name: self.metric}
 
     def watch(self, wanted: frozenset[str]) -> AbstractContextManager[Read]:
-        """Count the block; outside of a process made for it (`launch.py`), instructions are an error."""
+        """Count the block; outside of a process made for it (`callgrind.py`), instructions are an error."""
         del wanted  # there is one
         return _Watch(self.metric, self.counter())
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from budgetguard.gate.model import Side
+from budgetguard.gate.side import Side
 from budgetguard.gate.sides import store
 from budgetguard.gate.sides.checkout import check_out, restore, untracked
 from budgetguard.gate.sides.environment import (

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from budgetguard.gate.model import CANARY
+from budgetguard.gate.side import CANARY
 from budgetguard.gate.sides.reaper import Reaper
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from budgetguard.errors import MeasureError
-from budgetguard.gate.model import Side
+from budgetguard.gate.side import Side
 from budgetguard.gate.sides.pair import AnotherProcess, Turn
 from budgetguard.gate.sides.pinning import draw_core
 from budgetguard.gate.sides.subjects import CANARY_SUBJECT, Cost, Served, Subject, SweepOptions

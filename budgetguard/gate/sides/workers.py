@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from budgetguard.errors import MeasureError
-from budgetguard.gate.model import Side
+from budgetguard.gate.side import Side
 from budgetguard.gate.sides.reaper import Reaper
 
 LOOK_S = 0.2
@@ -56,9 +56,8 @@ def environment(given: Mapping[str, str], side: Side, head: Side) -> dict[str, s
         kept["PATH"] = os.pathsep.join(ours if one == theirs else one for one in folders)
         if kept.get("VIRTUAL_ENV") == str(Path(theirs).parent):
             kept["VIRTUAL_ENV"] = str(Path(ours).parent)
-    if side.path:  # else what a test starts loads the head's code, where the environment is shared
-        kept["PYTHONPATH"] = os.pathsep.join([*side.path, *filter(None, [kept.get("PYTHONPATH")])])
-    return kept
+    # what a test starts would load the head's code, where the environment is shared
+    return side.first_on_path(kept)
 
 
 class Worker:

@@ -1,6 +1,7 @@
 """The one table of targets. A target is one module and one row here."""
 
-from budgetguard.gate.model import Request, Side
+from budgetguard.gate.model import Request
+from budgetguard.gate.side import Side
 from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.targets import bundle, command, test
 from budgetguard.gate.targets.base import Duel, Job, Probe, Target

@@ -5,8 +5,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from budgetguard.gate.model import Block, Budget, Metric, Point, Readings, Request, Side, Witness
+from budgetguard.gate.model import Budget, Metric, Point, Readings, Request
 from budgetguard.gate.section import Section
+from budgetguard.gate.side import Block, Side, Witness
 
 Prints = tuple[Mapping[str, Any], Mapping[str, Any]]
 """What base and head recorded of one benchmark, as `fingerprint.compare` takes it."""
@@ -33,7 +34,7 @@ class Duel(Protocol):
         """Fresh processes on both sides, for the relative limits of `wanted`.
 
         `seed` is the hash seed of both sides and orders everything that is drawn. The canary's block
-        stands at `Point(CANARY, "", "time")`.
+        stands at `CANARY_POINT`.
         """
 
     def prints(self, wanted: Sequence[Budget], seed: int) -> Mapping[str, Prints]:

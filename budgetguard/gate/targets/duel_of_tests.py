@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from budgetguard.gate.model import CANARY, Block, Budget, Limit, Point, Request, Side, Witness
+from budgetguard.gate.model import Budget, Point, Request
+from budgetguard.gate.side import CANARY_POINT, Block, Side, Witness
 from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.sides.subjects import CANARY_SUBJECT, Cost, Served, Subject, SweepOptions
 from budgetguard.gate.sides.sweep import sweep
@@ -48,18 +49,16 @@ class TestDuel:
 
         `seed` is the hash seed of both sides, and draws the core and every order.
         """
-        limits = [(budget, limit) for budget in wanted for limit in _asked(budget)]
+        limits = [(budget, limit) for budget in wanted for limit in budget.in_turn.limits]
         subjects = [Subject(budget.name, limit.selector) for budget, limit in limits]
         served = sweep(self._base, self._head, subjects, seed=seed, options=self._options)
         found = {
-            Point(budget.name, limit.selector, limit.metric.name): self._block(
-                subject, served[subject], limit.metric.name
-            )
+            Point.of(budget, limit): self._block(subject, served[subject], limit.metric.name)
             for (budget, limit), subject in zip(limits, subjects, strict=True)
         }
         if CANARY_SUBJECT in served:
             canary = self._block(CANARY_SUBJECT, served[CANARY_SUBJECT], "time")
-            found[Point(CANARY, "", "time")] = canary
+            found[CANARY_POINT] = canary
         return found
 
     def prints(self, wanted: Sequence[Budget], seed: int) -> Mapping[str, Prints]:
@@ -71,7 +70,7 @@ class TestDuel:
 
     def witness(self, budget: Budget) -> Witness:
         """Count the work of one call on both sides."""
-        selector = next((limit.selector for limit in _asked(budget)), "")
+        selector = next((limit.selector for limit in budget.in_turn.limits), "")
         given = self._options.environment
         return witness(self._base, self._head, Subject(budget.name, selector), given=given)
 
@@ -105,11 +104,6 @@ def _one_sided(rounds: Sequence[tuple[Cost, Cost]]) -> bool:
         sum(pair[side].blocked_s is not None for pair in rounds) / len(rounds) for side in (0, 1)
     ]
     return max(shares) >= _MOSTLY and min(shares) <= 1 - _MOSTLY
-
-
-def _asked(budget: Budget) -> list[Limit]:
-    """Its limits that a comparison decides."""
-    return [one for one in budget.limits if one.bound.relative and not one.metric.exact]
 
 
 def _values(

@@ -14,8 +14,17 @@ from budgetguard.gate.items import TestOptions
 from budgetguard.gate.limits import check_numbers
 from budgetguard.gate.meters import METRICS
 from budgetguard.gate.meters.memory import SCRATCH
-from budgetguard.gate.model import Budget, Metric, Point, Reading, Readings, Request, Side, Where
+from budgetguard.gate.model import (
+    Budget,
+    Metric,
+    Point,
+    Reading,
+    Readings,
+    Request,
+    Where,
+)
 from budgetguard.gate.section import Section
+from budgetguard.gate.side import Side
 from budgetguard.gate.wire import messages, to_budget, to_reading
 from budgetguard.redaction import Redaction
 
@@ -123,10 +132,8 @@ class Session:
         environment[SCRATCH] = scratch
         if self.request.seed is not None:
             environment["PYTHONHASHSEED"] = str(self.request.seed)
-        if side.path:  # it shares an environment that would load the work tree's code
-            there = environment.get("PYTHONPATH")
-            environment["PYTHONPATH"] = os.pathsep.join([*side.path, *([there] if there else [])])
-        return environment
+        # a shared environment would load the work tree's code
+        return side.first_on_path(environment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from budgetguard.errors import BudgetguardError, MeasureError
 from budgetguard.gate.meters.callgrind import Start, for_block, for_bytecodes
 from budgetguard.gate.meters.work import SEED
-from budgetguard.gate.model import Side, Witness
+from budgetguard.gate.side import Side, Witness
 from budgetguard.gate.sides.subjects import Subject
 from budgetguard.gate.sides.workers import environment, program
 from budgetguard.process import run

@@ -15,8 +15,9 @@ import pytest
 import zstandard
 
 from budgetguard.gate.limits import parse_limit
-from budgetguard.gate.model import Budget, Point, Request, Side, Where
+from budgetguard.gate.model import Budget, Point, Request, Where
 from budgetguard.gate.section import Node, Problems, Section
+from budgetguard.gate.side import Side
 from budgetguard.gate.targets import bundle
 from budgetguard.gate.targets.base import Target
 from budgetguard.gate.targets.bundle import finding

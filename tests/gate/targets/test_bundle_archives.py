@@ -10,7 +10,8 @@ import zipfile
 import pytest
 
 from budgetguard.gate.limits import parse_limit
-from budgetguard.gate.model import Budget, Side, Where
+from budgetguard.gate.model import Budget, Where
+from budgetguard.gate.side import Side
 from budgetguard.gate.targets import bundle
 from budgetguard.gate.targets.bundle import archives, encoding
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from budgetguard.gate.limits import parse_limit
-from budgetguard.gate.model import Budget, Request, Side, Where
+from budgetguard.gate.model import Budget, Request, Where
+from budgetguard.gate.side import Side
 from budgetguard.gate.targets import bundle
 from budgetguard.gate.targets.bundle.naming import stable_names
 

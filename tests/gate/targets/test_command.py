@@ -10,8 +10,9 @@ import psutil
 import pytest
 
 from budgetguard.gate.limits import parse_limit
-from budgetguard.gate.model import Budget, Point, Request, Side, Where
+from budgetguard.gate.model import Budget, Point, Request, Where
 from budgetguard.gate.section import Node, Problems, Section
+from budgetguard.gate.side import Side
 from budgetguard.gate.targets import command
 from budgetguard.gate.targets.base import Target
 

@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from budgetguard.gate.limits import parse_limit
-from budgetguard.gate.model import CANARY, Budget, Point, Side, Where
+from budgetguard.gate.model import Budget, Point, Where
 from budgetguard.gate.section import Node, Problems, Section
+from budgetguard.gate.side import CANARY, Side
 from budgetguard.gate.targets import command
 from budgetguard.gate.targets.base import Duel
 from budgetguard.gate.targets.command import duel as duel_module

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from budgetguard.gate.limits import parse_limit
-from budgetguard.gate.model import Budget, Request, Side, Where
+from budgetguard.gate.model import Budget, Request, Where
+from budgetguard.gate.side import Side
 from budgetguard.gate.targets import command
 from budgetguard.gate.targets.command.options import CommandOptions
 

@@ -9,8 +9,9 @@ import pytest
 
 from budgetguard.gate.limits import parse_limit
 from budgetguard.gate.meters import METRICS
-from budgetguard.gate.model import CANARY, Block, Budget, Point, Request, Side, Where
+from budgetguard.gate.model import Budget, Point, Request, Where
 from budgetguard.gate.paired import block_value
+from budgetguard.gate.side import CANARY, Block, Side
 from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.sides.subjects import Cost, Served, Subject, SweepOptions
 from budgetguard.gate.targets.duel_of_tests import TestDuel as Duel

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from budgetguard.gate.model import Side
+from budgetguard.gate.side import Side
 from budgetguard.gate.sides.subjects import Subject
 from budgetguard.gate.targets.witness import witness
 

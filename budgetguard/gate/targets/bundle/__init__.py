@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import cast
 
 from budgetguard.errors import MeasureError
-from budgetguard.gate.model import Budget, Metric, Readings, Request, Side
+from budgetguard.gate.model import Budget, Metric, Readings, Request
 from budgetguard.gate.section import Section
+from budgetguard.gate.side import Side
 from budgetguard.gate.targets.bundle.finding import find
 from budgetguard.gate.targets.bundle.reading import failed, read
 from budgetguard.units import Unit

@@ -24,8 +24,9 @@ from pathlib import Path
 
 from budgetguard.gate.limits import LimitError, check_numbers
 from budgetguard.gate.meters.work import INSTRUCTIONS
-from budgetguard.gate.model import Budget, Metric, Request, Rule, Side
+from budgetguard.gate.model import Budget, Metric, Request, Rule
 from budgetguard.gate.section import Section
+from budgetguard.gate.side import Side
 from budgetguard.gate.targets.command.options import CommandOptions
 from budgetguard.gate.targets.command.probe import CommandProbe
 from budgetguard.gate.targets.command.words import read_words

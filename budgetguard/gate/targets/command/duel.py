@@ -21,7 +21,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from budgetguard.gate.model import CANARY, Block, Budget, Point, Reading, Side, Where, Witness
+from budgetguard.gate.model import Budget, Point, Reading, Where
+from budgetguard.gate.side import CANARY, Block, Side, Witness
 from budgetguard.gate.sides.pinning import draw_core
 from budgetguard.gate.targets.base import Prints
 from budgetguard.gate.targets.command.meet import (
@@ -234,8 +235,7 @@ class _Contest:
 
 def _asked(budget: Budget) -> tuple[str, ...]:
     """The metrics of its relative limits that are sampled, each once."""
-    limits = (limit for limit in budget.limits if limit.bound.relative and not limit.metric.exact)
-    return tuple(dict.fromkeys(limit.metric.name for limit in limits))
+    return tuple(dict.fromkeys(limit.metric.name for limit in budget.in_turn.limits))
 
 
 def _pairs(warm: _Pair) -> int:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from budgetguard.gate.model import Side
+from budgetguard.gate.side import Side
 from budgetguard.gate.targets.command.options import CommandOptions
 
 
@@ -27,9 +27,7 @@ def environment(
     env.update(options.env)
     if other is not None and "PYTHONPATH" in env:
         env["PYTHONPATH"] = _moved(env["PYTHONPATH"], side, other)
-    if side.path:
-        env["PYTHONPATH"] = _joined(*side.path, env.get("PYTHONPATH", ""))
-    return env
+    return side.first_on_path(env)
 
 
 def with_first(env: Mapping[str, str], folder: Path) -> dict[str, str]:

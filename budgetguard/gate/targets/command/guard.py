@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from budgetguard.gate.model import Side
+from budgetguard.gate.side import Side
 from budgetguard.gate.targets.command.environment import below, with_first
 
 REPORT = "BUDGETGUARD_WITNESS"

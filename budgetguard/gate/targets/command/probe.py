@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 from budgetguard.errors import MeasureError
-from budgetguard.gate.model import Budget, Point, Reading, Readings, Side
+from budgetguard.gate.model import Budget, Point, Reading, Readings
+from budgetguard.gate.side import Side
 from budgetguard.gate.targets.command.counted import LONGEST_S, SLOWER, read_instructions
 from budgetguard.gate.targets.command.environment import environment
 from budgetguard.gate.targets.command.guard import (
