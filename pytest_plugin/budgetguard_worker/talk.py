@@ -89,6 +89,8 @@ class Talk:
     ready: bool = False
     why: str = ""
     """Why calls could not be repeated in place."""
+    doubted: Unit | None = None
+    """What later calls in place took, where the first took so much more that it may have been another."""
     rounds_ns: list[tuple[int, int]] = field(default_factory=list)
     """Wall time and calls of the rounds that were served, for `benchmark.stats`."""
     _drawn: int = 0
@@ -99,8 +101,10 @@ class Talk:
         gc.freeze()
         try:
             unit = yield from self._calibrated(mode)
-            if mode == STRAIGHT and not self.in_place and self._used_up(unit):
+            first_ns = self.first.cost.busy_ns
+            if mode == STRAIGHT and not self.in_place and is_less(unit, first_ns, USED_UP_RATIO):
                 self.why = "its later calls do a tenth of what the first did"
+                self.doubted = unit
                 return FRESH
             if self.worker.recorder:
                 return (yield from self._recorded(self.worker.recorder, unit))
@@ -110,11 +114,6 @@ class Talk:
             return {STRAIGHT: FRESH, FRESH: PROCESS}.get(mode, "stuck")
         finally:
             gc.unfreeze()
-
-    def _used_up(self, unit: Unit) -> bool:
-        """Whether the first call may have used up what its fixtures gave: a stream, an unsorted list."""
-        first_ns = self.first.cost.busy_ns
-        return first_ns >= USED_UP_NS and first_ns >= USED_UP_RATIO * unit.busy_ns
 
     def _rounds(self, mode: str, unit: Unit) -> Conversation:
         self.ready = True
@@ -170,11 +169,19 @@ class Talk:
 USED_UP_NS, USED_UP_RATIO = 1_000_000, 10
 
 
+def is_less(later: Unit, first_ns: float, ratio: float) -> bool:
+    """Whether later calls do so much less than one with fresh fixtures that it may have used these up.
+
+    A stream is read to its end, an unsorted list is sorted.
+    """
+    return first_ns >= USED_UP_NS and first_ns >= ratio * later.busy_ns
+
+
 class Unrepeatable(Exception):
     """A call failed that was not the first."""
 
 
-_FATAL = (KeyboardInterrupt, GeneratorExit, pytest.exit.Exception)
+FATAL = (KeyboardInterrupt, GeneratorExit, pytest.exit.Exception)
 
 
 def converse(
@@ -187,7 +194,7 @@ def converse(
             begun = clock()
             try:
                 cost = run(count)
-            except _FATAL:
+            except FATAL:
                 raise
             except BaseException as error:  # noqa: BLE001  # of a test: whatever it raises
                 count = talk.throw(Unrepeatable(first_line(error)))

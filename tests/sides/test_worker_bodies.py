@@ -197,6 +197,23 @@ def stream():
 def test_uses_up_its_fixture(stream):
     sum(stream)
 
+WARM = set()
+
+def warm_up(name):
+    work(50 if name in WARM else 500_000)
+    WARM.add(name)
+
+def test_warms_up(stream):
+    warm_up("test")
+
+@pytest.mark.asyncio
+async def test_warms_up_later():
+    warm_up("later")
+
+class TestWarmsUp(unittest.TestCase):
+    def test_case(self):
+        warm_up("case")
+
 def test_needs_a_fresh_folder(tmp_path):
     (tmp_path / "d").mkdir()
     work()
@@ -305,6 +322,9 @@ PLAIN = {
     "test_starts_a_process": "called again in place",
     "test_chdir": "called again with fresh fixtures",
     "test_uses_up_its_fixture": "called again with fresh fixtures",
+    "test_warms_up": "called again in place",
+    "test_warms_up_later": "called again in place",
+    "TestWarmsUp::test_case": "called again in place",
     "test_prints": "called again in place",
     "test_capsys": "called again in place",
     "test_capfd": "called again in place",
