@@ -1,4 +1,7 @@
-"""`python -P .../budgetguard_worker/__main__.py FD_IN FD_OUT`: the worker's process."""
+"""`python -P .../budgetguard_worker/__main__.py FD...`: the worker's process.
+
+Four descriptors: from and to the coordinator, from and to the worker of the other side.
+"""
 
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -22,4 +25,4 @@ if __name__ == "__main__":
     _register()
     from budgetguard_worker.start import main
 
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(*map(int, sys.argv[1:5]))

@@ -48,7 +48,7 @@ class Coordinator:
             case "ready":
                 self._first = self._calls = 0
                 self._orders = [_round(1), _round(1, counted=True)]
-            case "round" if counting is not None:
+            case "rounds" if counting is not None:
                 self._take(counting)
             case "stuck" | "unrepeatable" | "broken":
                 self._give_up(str(content.get("why")))
@@ -89,8 +89,29 @@ class Coordinator:
         self._orders = []
 
 
+class Nobody:
+    """Stands in the place of the other side (`link.Relay`), which there is none of."""
+
+    def begin(self, batch: int, within_s: float) -> None:
+        """Nobody has to be told."""
+
+    def wait(self) -> bool:
+        """It is always our turn."""
+        return True
+
+    def hand_over(self, *, on: bool = True) -> None:
+        """Nobody waits."""
+
+
 def _round(calls: int, *, counted: bool = False) -> dict[str, Any]:
-    return {"do": "round", "units": calls, "counted": counted}
+    return {
+        "do": "rounds",
+        "units": calls,
+        "batch": 0,
+        "within_s": 0,
+        "steps": [0],
+        "counted": counted,
+    }
 
 
 def _counter() -> Any:
@@ -107,7 +128,7 @@ def main(file: str) -> None:
     from budgetguard_worker.session import run
 
     coordinator = Coordinator()
-    code = run(coordinator, configuration, None)  # type: ignore[arg-type]  # it is what a Link is, without its pipes
+    code = run(coordinator, Nobody(), configuration, None)  # type: ignore[arg-type]  # a Link and a Relay without pipes
     problem = coordinator.problem
     if coordinator.value is None and not problem:
         problem = f"pytest ended with exit code {code} before the body was counted"

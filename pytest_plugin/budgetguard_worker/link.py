@@ -1,4 +1,4 @@
-"""The two descriptors to the coordinator: one JSON object a line, in turn.
+"""The two descriptors to the coordinator, one JSON object a line in turn, and the two to the other side.
 
 Functions are bound at import, so that a body that replaces `os.write` or fakes the file system does
 not reach us. The descriptors are moved out of the way of a body that prints or closes low ones.
@@ -7,11 +7,15 @@ not reach us. The descriptors are moved out of the way of a body that prints or 
 import fcntl
 import json
 import os
+import select
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 _HIGH = (600, 200, 60, 3)
 """Where a descriptor may go; the first that this system's limit allows."""
+_STOP, _GO = 0, 1
 
 
 class Link:
@@ -69,6 +73,52 @@ class Link:
         line, _, self._rest = self._rest.partition(b"\n")
         message: dict[str, Any] = loads(line)
         return message
+
+
+class Relay:
+    """Says with the other side's worker whose turn it is, without the detour over the coordinator.
+
+    A handover is the number of the batch of rounds, so that what a failed one has left is not taken
+    for one of the next, and whether its rounds go on.
+    """
+
+    def __init__(self, incoming: int, outgoing: int) -> None:
+        self._incoming = _moved(incoming)
+        self._outgoing = _moved(outgoing)
+        self._batch = 0
+        self._until_s = 0.0
+
+    def begin(
+        self, batch: int, within_s: float, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Begin a batch; both sides are told the same numbers. Nobody waits longer than `within_s`."""
+        self._batch = batch % 256
+        self._until_s = now() + within_s
+
+    def wait(
+        self,
+        *,
+        read: Callable[[int, int], bytes] = os.read,
+        now: Callable[[], float] = time.monotonic,
+        wait: Callable[..., tuple[list[int], Any, Any]] = select.select,
+    ) -> bool:
+        """Wait for our turn; whether there is one. The side that holds it back is found by its silence."""
+        while True:
+            try:
+                if not wait([self._incoming], [], [], max(0.0, self._until_s - now()))[0]:
+                    return False
+                told = read(self._incoming, 2)
+            except OSError:
+                return False
+            if len(told) < 2:
+                return False
+            if told[0] == self._batch:
+                return told[1] == _GO
+
+    def hand_over(self, *, on: bool = True, write: Callable[[int, bytes], int] = os.write) -> None:
+        """Let the other side go on, or tell it that there is nothing more to wait for."""
+        with suppress(OSError):  # it has ended, which the coordinator sees
+            write(self._outgoing, bytes((self._batch, _GO if on else _STOP)))
 
 
 def _moved(descriptor: int) -> int:

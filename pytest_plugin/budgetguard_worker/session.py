@@ -9,18 +9,18 @@ import pytest
 
 from budgetguard_worker import stand_in
 from budgetguard_worker.internals import ini_file
-from budgetguard_worker.link import Link
+from budgetguard_worker.link import Link, Relay
 from budgetguard_worker.origins import Origins
 from budgetguard_worker.plugin import Serving, Wanted
 from budgetguard_worker.talk import Recorder, Worker
 
 
-def run(link: Link, configuration: dict[str, Any], recorder: Recorder | None) -> int:
+def run(link: Link, relay: Relay, configuration: dict[str, Any], recorder: Recorder | None) -> int:
     """Run pytest on the files of the wanted items; returns its exit code."""
     folder = configuration["folder"]
     wanted = [Wanted(*row) for row in configuration["wanted"]]
     origins = Origins(configuration["root"], configuration["other"])
-    worker = Worker(link, origins, folder, configuration["seed"], recorder)
+    worker = Worker(link, relay, origins, folder, configuration["seed"], recorder)
     arguments = [*_files(folder, wanted), *_arguments(configuration), *configuration["pytest_args"]]
     sys.argv = ["pytest", *arguments]
     # loaded by name (PYTEST_PLUGINS, -p) our plugin would bring what `stand_in` brings once more

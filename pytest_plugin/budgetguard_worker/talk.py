@@ -10,7 +10,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, NamedTuple, Protocol
@@ -19,7 +19,7 @@ import pytest
 
 from budgetguard_worker.clock import Cost, Tally
 from budgetguard_worker.internals import first_line
-from budgetguard_worker.link import Link
+from budgetguard_worker.link import Link, Relay
 from budgetguard_worker.origins import Origins
 from budgetguard_worker.rounds import LaterRound, Round
 
@@ -35,6 +35,9 @@ MOST_CALLS = 5_000_000
 RECORDED_ROUNDS = 16
 RECORDED_NS = 1_000_000_000
 
+WAIT, PASS, MEET = 1, 2, 4
+"""What stands around a round: wait for the other side before it, let it go on after it, begin together."""
+
 STRAIGHT = "straight"
 FRESH = "fresh"
 PROCESS = "process"
@@ -44,11 +47,24 @@ Conversation = Generator[int, tuple[Cost, int], str]
 
 
 class Unit(NamedTuple):
-    """One call: what it takes by `Cost.busy_ns`, with all that is done around it, and whether alone."""
+    """One call."""
 
     busy_ns: float
     gross_ns: float
+    """With all that is done around it."""
     alone: bool
+    waits: float
+    """How long it waits for each second of CPU time."""
+
+
+def unit_of(cost: Cost, gross_ns: int, count: int = 1) -> Unit:
+    """One of so many calls."""
+    return Unit(
+        busy_ns=max(cost.busy_ns, 1) / count,
+        gross_ns=max(gross_ns, 1) / count,
+        alone=cost.blocked_ns is not None,
+        waits=(cost.blocked_ns or 0) / max(cost.cpu_ns, 1),
+    )
 
 
 class Recorder(Protocol):
@@ -69,6 +85,7 @@ class Worker:
     """What all subjects of this process share."""
 
     link: Link
+    relay: Relay
     origins: Origins
     folder: str
     seed: int
@@ -121,26 +138,48 @@ class Talk:
         self.worker.link.send("ready", self.number, told)
         while True:
             order = self.worker.link.receive()
-            if order["do"] != "round":
+            if order["do"] != "rounds":
                 return str(order.get("mode", ""))
-            cost, _ = yield from self._round(int(order["units"]))
-            self.rounds_ns.append((cost.wall_ns, int(order["units"])))
-            told = {"units": order["units"], "cost": list(cost)}
-            self.worker.link.send("round", self.number, told)
+            self.worker.relay.begin(order["batch"], order["within_s"])
+            costs = yield from self._batch(int(order["units"]), order["steps"])
+            self.rounds_ns += [(cost.wall_ns, int(order["units"])) for cost in costs]
+            told = {"units": order["units"], "costs": [list(cost) for cost in costs]}
+            self.worker.link.send("rounds", self.number, told)
+
+    def _batch(
+        self, count: int, steps: Sequence[int]
+    ) -> Generator[int, tuple[Cost, int], list[Cost]]:
+        """Rounds in turn with the other side, or beside it; fewer where the other side fails."""
+        relay, costs = self.worker.relay, list[Cost]()
+        try:
+            for step in steps:
+                self._prepare()
+                if step & MEET:
+                    relay.hand_over()
+                if step & (MEET | WAIT) and not relay.wait():
+                    break
+                cost, _ = yield count
+                costs.append(cost)
+                if step & PASS:
+                    relay.hand_over()
+        except BaseException:
+            relay.hand_over(on=False)
+            raise
+        return costs
 
     def _calibrated(self, mode: str) -> Generator[int, tuple[Cost, int], Unit]:
         """Find out what one call takes, with as few calls as it takes."""
         first = self.first.cost
         if mode == STRAIGHT and first.wall_ns >= LONG_NS:
-            return Unit(first.busy_ns, first.wall_ns, first.blocked_ns is not None)
+            return unit_of(first, first.wall_ns)
         count = 1
         while True:
             cost, gross_ns = yield from self._round(count)
-            busy, gross = max(cost.busy_ns, 1) / count, max(gross_ns, 1) / count
-            most = min(MOST_CALLS, int(LONGEST_NS / gross))
+            unit = unit_of(cost, gross_ns, count)
+            most = min(MOST_CALLS, int(LONGEST_NS / unit.gross_ns))
             if cost.busy_ns >= ENOUGH_NS or count >= most:
-                return Unit(busy, gross, cost.blocked_ns is not None)
-            count = max(count + 1, min(count * 10, ceil(TARGET_NS / busy), most))
+                return unit
+            count = max(count + 1, min(count * 10, ceil(TARGET_NS / unit.busy_ns), most))
 
     def _recorded(self, recorder: Recorder, unit: Unit) -> Generator[int, tuple[Cost, int], str]:
         """As many calls as a block of rounds would make, with the recorder on, then what it saw."""
@@ -157,13 +196,16 @@ class Talk:
         return ""
 
     def _round(self, count: int) -> Generator[int, tuple[Cost, int], tuple[Cost, int]]:
-        """One round from a place that is the same before each: folder, drawn numbers, empty logs."""
+        self._prepare()
+        return (yield count)
+
+    def _prepare(self) -> None:
+        """Go to where every round begins: folder, drawn numbers, empty logs."""
         self.worker.link.stay()
         self._drawn += 1
         home(self.worker.folder)
         self.settle()
         seed_numbers(self.worker.seed + self._drawn)
-        return (yield count)
 
 
 USED_UP_NS, USED_UP_RATIO = 1_000_000, 10

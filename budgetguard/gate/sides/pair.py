@@ -1,23 +1,23 @@
 """Base and head face to face over one subject: one mode, one number of calls, rounds in turn."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from typing import Any
 
-from budgetguard.gate.sides.pinning import pinned
+from budgetguard.gate.sides.pinning import metronome, pinned
+from budgetguard.gate.sides.rounds import (
+    TOGETHER,
+    Plan,
+    firsts_of,
+    plan_of,
+    rounds_of,
+    steps_of,
+    waited,
+)
 from budgetguard.gate.sides.subjects import Cost, Served, SweepOptions
 from budgetguard.gate.sides.workers import Worker, answers
 
-ROUND_NS = 5_000_000
-"""What a round of the faster side should take. Sixteen pairs of such rounds vary half as much on a
-loaded machine as eight pairs of twice the length, because neighbours come and go within them."""
-FEWEST_PAIRS = 8
-"""Of rounds that are longer, as a body is that takes longer."""
-BLOCK_NS = 160_000_000
-"""What the rounds of one subject should take together, where that is enough for `FEWEST_PAIRS`."""
-LONGEST_NS = 250_000_000
-"""A round of several calls takes at most this on the slower side."""
 END_S = 120.0
 """Until an item's asserts and tear-downs have run."""
 _PATIENCE = 20.0
@@ -47,6 +47,7 @@ class Turn:
         self._options = options
         self._order = order
         self._told: list[Message] = []
+        self._batches = 0
 
     def serve(self, core: int | None) -> Served:
         """Rounds in pairs, or why there are none. Raises `WorkerDied` and `AnotherProcess`."""
@@ -76,9 +77,9 @@ class Turn:
             problem = origins(self._told)
             if problem:
                 return Served(error=problem)
-            alone = all(told["alone"] for told in self._told)
-            with pinned([worker.pid for worker in self._workers], core if alone else None):
-                served = self._measure()
+            core = core if all(told["alone"] for told in self._told) else None
+            with pinned([worker.pid for worker in self._workers], core) as placed:
+                served = self._measure(core if placed else None)
             if served is not None:
                 return served
         return Served(error="its body cannot be called again on one of the sides")
@@ -94,26 +95,54 @@ class Turn:
                 self._workers[which].send({"do": "mode", "mode": common})
                 self._told[which] = self._next(which, self._options.reach_s)
 
-    def _measure(self) -> Served | None:
+    def _measure(self, core: int | None) -> Served | None:
         """The pairs of rounds; None where a side has to begin again."""
-        units, pairs = plan(self._told, self._options)
-        calls = (units, ceil(units * (1 + self._options.slowdown)))
-        slowest_s = units * max(float(told["gross_ns"]) for told in self._told) / 1e9
+        plan = plan_of(self._told, self._options)
+        if core is None or not plan.may_meet:
+            return self._in_turn(plan)
+        with metronome(core):
+            served = self._rounds_of(plan, lambda: TOGETHER)
+        if served is None or not any(waited(cost) for pair in served.rounds for cost in pair):
+            return served
+        return self._in_turn(plan)
+
+    def _in_turn(self, plan: Plan) -> Served | None:
+        return self._rounds_of(plan, lambda: self._order.randrange(2))
+
+    def _rounds_of(self, plan: Plan, first: Callable[[], int]) -> Served | None:
+        """Batch after batch; `first` says who begins each pair of slices."""
         rounds: list[tuple[Cost, Cost]] = []
-        for _ in range(pairs):
-            costs: dict[int, Cost] = {}
-            for which in self._order.sample((0, 1), 2):
-                self._workers[which].send({"do": "round", "units": calls[which]})
-                told = self._next(which, self._options.round_s + _PATIENCE * slowest_s)
-                if told["kind"] != "round":
-                    self._told[which] = told
-                    return None
-                if told["units"] != calls[which]:
-                    raise self._workers[which].died("was ended: it made another number of calls")
-                costs[which] = to_cost(told["cost"])
-            rounds.append((costs[0], costs[1]))
+        while len(rounds) < plan.pairs:
+            count = min(plan.batch, plan.pairs - len(rounds))
+            batch = self._batch(plan, count, firsts_of(plan, count, first))
+            if batch is None:
+                return None
+            rounds += batch
         mode = str(self._told[0]["mode"])
-        return Served(rounds=tuple(rounds), units=units, mode=SHOWN_MODES.get(mode, mode))
+        calls = plan.units * plan.slices
+        return Served(rounds=tuple(rounds), units=calls, mode=SHOWN_MODES.get(mode, mode))
+
+    def _batch(
+        self, plan: Plan, count: int, firsts: Sequence[int]
+    ) -> list[tuple[Cost, Cost]] | None:
+        """So many pairs of rounds; None where a side has to begin again."""
+        self._batches += 1
+        calls = (plan.units, ceil(plan.units * (1 + self._options.slowdown)))
+        within_s = self._options.round_s + _PATIENCE * 2 * count * plan.slowest_s
+        order = {"do": "rounds", "batch": self._batches, "within_s": 0.9 * within_s}
+        for worker, units, steps in zip(self._workers, calls, steps_of(firsts), strict=True):
+            worker.send({**order, "units": units, "steps": steps})
+        told = answers(self._workers, within_s)
+        for which, one in enumerate(told):
+            if self._expect(one, which)["kind"] != "rounds":
+                self._told[which] = one
+        if any(one["kind"] != "rounds" for one in told):
+            return None
+        for worker, one, units in zip(self._workers, told, calls, strict=True):
+            if one["units"] != units or len(one["costs"]) != len(firsts):
+                raise worker.died("was ended: it made another number of calls")
+        base, head = (rounds_of(plan, one["costs"]) for one in told)
+        return list(zip(base, head, strict=True))
 
     def _stuck(self) -> str:
         """Why a side did not become ready, where the outcome of its item does not tell."""
@@ -127,7 +156,7 @@ class Turn:
     def _finish(self) -> None:
         """Let the items end, with their asserts and tear-downs."""
         for which, worker in enumerate(self._workers):
-            if self._told[which]["kind"] in ("ready", "round"):
+            if self._told[which]["kind"] in ("ready", "rounds"):
                 worker.send({"do": "done"})
         for which in range(len(self._workers)):
             for _ in range(_MOST_MESSAGES):
@@ -178,21 +207,6 @@ _ENDS = {
 }
 
 
-def plan(told: Sequence[Message], options: SweepOptions) -> tuple[int, int]:
-    """Calls a round, the same on both sides, and pairs.
-
-    The larger number of calls of the two: the faster side's rounds must be long enough for the clock,
-    and the slower side's are only longer for it. Both are bounded by what a round and a subject may take.
-    """
-    busy_ns = [max(float(one["busy_ns"]), 1.0) for one in told]
-    gross_ns = [max(float(one["gross_ns"]), 1.0) for one in told]
-    wanted = max(ceil(ROUND_NS / one) for one in busy_ns)
-    units = max(1, min(wanted, int(LONGEST_NS / max(gross_ns))))
-    enough = max(FEWEST_PAIRS, int(BLOCK_NS / (units * sum(busy_ns))))
-    bearable = int(options.subject_s * 1e9 / (units * sum(gross_ns)))
-    return units, max(1, min(options.pairs, enough, bearable))
-
-
 def origins(told: Sequence[Message]) -> str:
     """What is wrong with where the sides' code came from."""
     names = ("base", "head")
@@ -218,10 +232,3 @@ def origins(told: Sequence[Message]) -> str:
             f"the sides load other extension modules: {'; '.join(only)}; build both, see `setup:`"
         )
     return ""
-
-
-def to_cost(told: Sequence[int | None]) -> Cost:
-    """A round's cost in seconds."""
-    cpu_ns, blocked_ns, wall_ns = told
-    blocked_s = None if blocked_ns is None else blocked_ns / 1e9
-    return Cost((cpu_ns or 0) / 1e9, blocked_s, (wall_ns or 0) / 1e9)

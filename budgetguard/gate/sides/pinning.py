@@ -1,10 +1,19 @@
-"""Both workers on one processor: two are not equally fast at any moment."""
+"""Both workers on one processor: two are not equally fast at any moment.
 
+Nor is one the same from moment to moment: on a host that shares its cores, its speed was seen to change
+by a third within a millisecond. What is compared has to be closer together than that.
+"""
+
+import contextlib
 import os
 import random
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+TICK_S = 0.0003
 
 
 def draw_core(order: random.Random) -> int | None:
@@ -33,6 +42,30 @@ def pinned(pids: Sequence[int], core: int | None) -> Iterator[bool]:
         for pid in pids:
             if not _place(pid, before):
                 _place(pid, os.sched_getaffinity(0))
+
+
+@contextmanager
+def metronome(core: int) -> Iterator[None]:
+    """Let those that work on this processor take turns every `TICK_S`, not every few milliseconds.
+
+    A thread of ours wakes up there that often: what the scheduler picks when it sleeps again is what
+    has had less of the processor. Measured in docs/benchmarks.md, "Verdicts on time".
+    """
+    over = threading.Event()
+
+    def tick() -> None:
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, {core})
+            while not over.is_set():
+                time.sleep(TICK_S)
+
+    thread = threading.Thread(target=tick, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _place(pid: int, cores: set[int]) -> bool:

@@ -23,6 +23,7 @@ from budgetguard.gate.sides.workers import (
     WorkerDied,
     answers,
     environment,
+    joined,
     same_seed,
 )
 
@@ -77,7 +78,11 @@ class _Sweep:
         """One pair of processes; returns the subjects that it did not come to."""
         with contextlib.ExitStack() as stack:
             scratch = stack.enter_context(self._scratch())
-            workers = [stack.enter_context(self._start(side, scratch)) for side in self._sides]
+            with joined() as ends:
+                workers = [
+                    stack.enter_context(self._start(side, scratch, other))
+                    for side, other in zip(self._sides, ends, strict=True)
+                ]
             for side, worker in zip(self._sides, workers, strict=True):
                 worker.send(self._configuration(side, scratch, wanted))
             try:
@@ -86,11 +91,11 @@ class _Sweep:
                 return self._not_collected(wanted, error)
             return self._turns(workers, plan)
 
-    def _start(self, side: Side, scratch: Path) -> Worker:
+    def _start(self, side: Side, scratch: Path, other: tuple[int, int]) -> Worker:
         given = os.environ if self._options.environment is None else self._options.environment
         own = environment(given, side, self._sides[1])
         own = same_seed(own, self._seed, scratch / side.name)
-        return Worker(side, own, self._options.reaper)
+        return Worker(side, own, self._options.reaper, other)
 
     @contextlib.contextmanager
     def _scratch(self) -> Iterator[Path]:

@@ -7,12 +7,13 @@ import select
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
 from budgetguard.errors import MeasureError
 from budgetguard.gate.side import Side
+from budgetguard.gate.sides import layout
 from budgetguard.gate.sides.reaper import Reaper
 
 LOOK_S = 0.2
@@ -60,17 +61,26 @@ def environment(given: Mapping[str, str], side: Side, head: Side) -> dict[str, s
     return side.first_on_path(kept)
 
 
+def _prefix(side: Side) -> tuple[str, ...]:
+    """Nothing stands before an interpreter that cannot be run, so that it is the one that is told of."""
+    return layout.fixed() if os.access(side.python, os.X_OK) else ()
+
+
 class Worker:
     """One side's process. It is the leader of a session of its own, in the reaper's charge."""
 
-    def __init__(self, side: Side, environ: Mapping[str, str], reaper: Reaper) -> None:
+    def __init__(
+        self, side: Side, environ: Mapping[str, str], reaper: Reaper, other: tuple[int, int]
+    ) -> None:
+        """Start it; `other` are the descriptors from and to the worker of the other side."""
         self.name = side.name
         self._reaper = reaper
         self._rest = bytearray()
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `end`
         try:
             self._process = subprocess.Popen(
-                [side.python, "-P", program(), "0", "1"],
+                [*_prefix(side), side.python, "-P", program(), "0", "1", *map(str, other)],
+                pass_fds=other,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
@@ -176,6 +186,17 @@ class Worker:
 
     def __exit__(self, *_: object) -> None:
         self.end()
+
+
+@contextlib.contextmanager
+def joined() -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Two pipes between two workers: the descriptors of each, which are ours only while they start."""
+    to_head, to_base = os.pipe(), os.pipe()
+    try:
+        yield (to_base[0], to_head[1]), (to_head[0], to_base[1])
+    finally:
+        for descriptor in (*to_head, *to_base):
+            os.close(descriptor)
 
 
 def answers(workers: Sequence[Worker], timeout_s: float) -> list[dict[str, Any]]:
