@@ -17,6 +17,7 @@ import pytest
 
 from budgetguard.errors import MeasureError
 from budgetguard.gate.side import Side
+from budgetguard.gate.sides import layout
 from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.sides.sweep import CANARY_SUBJECT, Served, Subject, SweepOptions, sweep
 
@@ -107,6 +108,62 @@ def test_the_more_careful_mode_counts_for_both(project: Project) -> None:
     one = project.of("tests/test_a.py::test_a")
     assert (one.error, one.mode) == ("", "called again with fresh fixtures")
     assert len(one.rounds) == 2
+
+
+LOCKED = """
+    import fcntl, time, pytest
+    @pytest.fixture
+    def told():
+        with open({folder!r} + "/told-" + __file__.split("/")[-3], "a") as file:
+            yield file
+    def work(ms):
+        until = time.thread_time() + ms / 1000
+        while time.thread_time() < until:
+            pass
+    def test_short(told):
+        began = time.monotonic()
+        work(0.3)
+        print("short", began, time.monotonic(), file=told)
+    def test_long(told):
+        began = time.monotonic()
+        work(4)
+        print("long", began, time.monotonic(), file=told)
+    def test_locked():
+        with open({folder!r} + "/lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            work(4)
+"""
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="nothing is placed on one processor")
+def test_long_rounds_meet_and_short_ones_do_not(project: Project) -> None:
+    """Long calls of both sides run at the same time, unless one waits for the other."""
+    project.put("tests/test_a.py", LOCKED.format(folder=str(project.folder)))
+    names = ("short", "long", "locked")
+    served = project.sweep(*(f"tests/test_a.py::test_{name}" for name in names), pairs=4)
+    assert {one.error for one in served.values()} == {""}
+    modes = {subject.item.rpartition("::test_")[2]: one.mode for subject, one in served.items()}
+    assert modes["long"] == modes["locked"] == "called again in place"
+    assert overlaps(project.folder, "long") == LATE
+    assert overlaps(project.folder, "short") == 0
+    locked = served[Subject("tests/test_a.py::test_locked")]
+    assert all(cost.blocked_s < 0.25 * cost.cpu_s for pair in locked.rounds for cost in pair)
+
+
+LATE = 4
+
+
+def overlaps(folder: Path, name: str) -> int:
+    """How many of one side's last calls, all within rounds, ran while one of the other did."""
+    base, head = (
+        [
+            tuple(map(float, words[1:]))
+            for words in map(str.split, (folder / side).read_text().splitlines())
+            if words[0] == name
+        ]
+        for side in ("told-base", "told-head")
+    )
+    return sum(any(a < d and c < b for c, d in head) for a, b in base[-LATE:])
 
 
 def test_a_test_of_the_head_alone_is_new(project: Project) -> None:
@@ -346,6 +403,7 @@ def test_the_coordinator_killed_leaves_nothing(tmp_path: Path, reaper: Reaper) -
         import sys
         from pathlib import Path
         from budgetguard.gate.side import Side
+from budgetguard.gate.sides import layout
         from budgetguard.gate.sides.reaper import Reaper
         from budgetguard.gate.sides.sweep import Subject, SweepOptions, sweep
         top = Path({str(tmp_path)!r})
@@ -398,3 +456,24 @@ def eventually(holds, seconds: float) -> bool:
             return True
         time.sleep(0.05)
     return holds()
+
+
+@pytest.mark.skipif(not layout.fixed(), reason="this system draws addresses whatever we ask")
+def test_addresses_are_those_of_the_block(project: Project) -> None:
+    """What both sides load lies at the same addresses, and elsewhere in the next block."""
+    body = """
+        import shop
+        def test_a():
+            with open({folder!r} + "/addresses", "a") as file:
+                print(id(shop), id(shop.LARGE), file=file)
+    """
+    project.put("tests/test_a.py", body.format(folder=str(project.folder)))
+    project.put("shop.py", "LARGE = [0] * 1000\n")
+    seen = []
+    for seed in (1, 300):
+        assert project.sweep("tests/test_a.py::test_a", seed=seed, pairs=1)
+        file = project.folder / "addresses"
+        seen.append(set(file.read_text().splitlines()))
+        file.unlink()
+    assert [len(one) for one in seen] == [1, 1]
+    assert seen[0] != seen[1]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from budgetguard.gate.sides.pinning import draw_core, pinned
+from budgetguard.gate.sides.pinning import draw_core, metronome, pinned
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "sched_setaffinity"), reason="this system cannot place a process"
@@ -86,3 +86,22 @@ def test_no_processor_places_nobody(process: subprocess.Popen[bytes]) -> None:
     with pinned([process.pid], None) as placed:
         assert not placed
         assert cores_of(process.pid) == [before, before]
+
+
+def test_the_metronome_stays_on_its_processor_and_ends() -> None:
+    """It is a thread of ours on the one processor; the rest of us stays where it was."""
+    before, mine = os.sched_getaffinity(0), threading.get_native_id()
+    core = max(before)
+    with metronome(core):
+        own = Path("/proc/self/task")
+        others = [int(task.name) for task in own.iterdir() if int(task.name) != mine]
+        assert {core} in [os.sched_getaffinity(thread) for thread in others]
+        assert os.sched_getaffinity(0) == before
+        running = threading.active_count()
+    assert threading.active_count() == running - 1
+
+
+def test_a_metronome_without_its_processor_does_nothing() -> None:
+    """A processor that is gone is no obstacle."""
+    with metronome(VANISHED):
+        pass
