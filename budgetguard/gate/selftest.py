@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from budgetguard.errors import MeasureError
 from budgetguard.gate.baseline import read_baseline
 from budgetguard.gate.config import Config
 from budgetguard.gate.contest import contest
-from budgetguard.gate.inference import CEILING_READINGS, LOOKS, readings_for
+from budgetguard.gate.inference import CEILING_READINGS, readings_for
 from budgetguard.gate.judge import Yardstick, allowed, in_force, judge
 from budgetguard.gate.model import (
     Budget,
@@ -34,10 +35,11 @@ from budgetguard.gate.side import Side
 from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.sides.subjects import SweepOptions
 from budgetguard.gate.targets import TARGETS
-from budgetguard.gate.targets.bundle import copy_grown
+from budgetguard.gate.targets.bundle.growing import copy_grown
 from budgetguard.gate.targets.command.duel import CommandDuel
 from budgetguard.gate.targets.command.more import TWICE, with_more
 from budgetguard.gate.targets.duel_of_tests import TestDuel
+from budgetguard.units import Unit, show
 
 SLOWDOWN = 0.15
 """By how much beyond its room a test is slowed down; any relative limit has to notice."""
@@ -138,20 +140,29 @@ class _Selftest:
     def _bundles(self) -> Iterator[Tried]:
         """In a copy, files grow until the whole has more bytes than any limit of the budget allows."""
         for budget in self._of("bundle"):
-            bounds = {limit.text: self._bound(budget, limit) for limit in budget.limits}
-            known = [bound for bound in bounds.values() if bound is not None]
-            with tempfile.TemporaryDirectory(prefix="budgetguard-") as folder:
-                more = int(max(known, default=0.0) * _BEYOND) + 1000
-                self.request.watch(f"{budget.name}: {more:,} bytes more, in a copy")
-                copy_grown(budget, self.config.folder, Path(folder), more)
-                side = Side("head", Path(folder), sys.executable)
-                jobs = TARGETS["bundle"].plan([budget], self.request, Path(folder))
-                readings: dict[Point, Reading] = {}
-                for job in jobs:
-                    with job.start(side) as probe:
-                        readings |= probe.round([budget])
+            bounds = [self._bound(budget, limit) for limit in budget.limits]
+            largest = max((bound for bound in bounds if bound is not None), default=0.0)
+            more = int(largest * _BEYOND) + 1000
+            self.request.watch(f"{budget.name}: {more:,} bytes more a file, in a copy")
+            try:
+                readings = self._read_grown(budget, more)
+            except MeasureError as error:
+                for limit in budget.limits:
+                    yield Tried(budget.name, limit.text, f"not tried: {error}")
+                continue
             for limit in budget.limits:
-                yield self._tried(budget, limit, readings, f"{more:,} random bytes and a file more")
+                what = f"{more:,} random bytes more a file, and a file more"
+                yield self._tried(budget, limit, readings, what)
+
+    def _read_grown(self, budget: Budget, more_bytes: int) -> Readings:
+        readings: dict[Point, Reading] = {}
+        with tempfile.TemporaryDirectory(prefix="budgetguard-") as folder:
+            copy_grown(budget, self.config.folder, Path(folder), more_bytes)
+            side = Side("head", Path(folder), sys.executable)
+            for job in TARGETS["bundle"].plan([budget], self.request, Path(folder)):
+                with job.start(side) as probe:
+                    readings |= probe.round([budget])
+        return readings
 
     def _tests(self) -> Iterator[Tried]:
         """A session for each kind of work, in which the measured bodies do more of it."""
@@ -168,7 +179,7 @@ class _Selftest:
                         yield Tried(budget.name, limit.text, f"not tried: {why}")
                         continue
                     wanted.setdefault(budget.name, []).append([limit.selector, work, amount])
-                    limits.append((budget, limit, f"{work} {amount:.6g} more"))
+                    limits.append((budget, limit, _done(work, amount, limit)))
             if limits:
                 readings = self._session(wanted, work)
                 for budget, limit, what in limits:
@@ -191,11 +202,13 @@ class _Selftest:
         bound = self._bound(budget, limit)
         if bound is None:
             return 0.0, "no value in the baseline yet"
-        amount = max(math.ceil(bound) + 1 if kind.most > 50 else bound, kind.least) * _BEYOND
+        amount = max(bound, kind.least) * _BEYOND
+        if limit.metric.unit != Unit.SECONDS:
+            amount = math.ceil(amount) + 1
         readings = CEILING_READINGS
         if limit.metric.rule in (Rule.QUANTILE, Rule.MEAN, Rule.MAXIMUM):
-            readings = readings_for(limit.metric) * 2 * LOOKS[0]
-        seconds = amount * readings if limit.metric.unit == "s" else 0.0
+            readings = readings_for(limit.metric)
+        seconds = amount * readings if limit.metric.unit == Unit.SECONDS else 0.0
         if amount > kind.most or seconds > _LONGEST_S:
             return 0.0, "breaking it would take too long, or too much"
         return amount, ""
@@ -242,13 +255,13 @@ class _Selftest:
         if why:
             return Tried(budget.name, limit.text, f"not tried: {why}")
         more = with_more(replace(budget, limits=(limit,)), kind.work, amount)
-        self.request.watch(f"{budget.name}: {kind.work} {amount:.6g} more")
+        self.request.watch(f"{budget.name}: {_done(kind.work, amount, limit)}")
         side = Side("head", self.config.folder, sys.executable)
         readings: dict[Point, Reading] = {}
         for job in TARGETS["command"].plan([more], self.request, self.config.folder):
             with job.start(side) as probe:
                 readings |= sample(probe, [more], self.by)
-        return self._tried(budget, limit, readings, f"{kind.work} {amount:.6g} more")
+        return self._tried(budget, limit, readings, _done(kind.work, amount, limit))
 
     def _slowed_command(self, budget: Budget, limit: Limit) -> Tried:
         """The command against itself, run twice where it is the head."""
@@ -266,6 +279,11 @@ class _Selftest:
         whole = readings.get(Point(budget.name, "", ""))
         verdict = judge(budget, limit, limit.selector, whole or readings.get(point), self.by)
         return Tried(budget.name, limit.text, what, verdict.outcome, _why(verdict))
+
+
+def _done(work: str, amount: float, limit: Limit) -> str:
+    """What was done more, such as "hold 2.5 MB more"."""
+    return f"{work} {show(amount, limit.metric.unit)} more"
 
 
 def _room(limit: Limit) -> float:

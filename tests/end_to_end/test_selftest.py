@@ -1,6 +1,7 @@
 """`budgetguard selftest`: every kind of budget turns red when it is broken, and one that is asleep is told."""
 
 import json
+import shutil
 
 import pytest
 
@@ -107,3 +108,39 @@ def test_what_cannot_be_broken_is_told(project):
     )
     project.write({"budgetguard.yml": config})
     project.run("budgetguard", "selftest").ends(4, "not tried", "1 not tried")
+
+
+def test_every_file_and_every_archive_grows(project):
+    """A limit on one file, or on one in an archive, turns red like the one on the whole."""
+    for name in ("a.js", "b.js"):
+        project.write({f"dist/{name}": "x" * 100, f"src/{name}": "x" * 100})
+    shutil.make_archive(str(project.folder / "out" / "all"), "zip", project.folder / "src")
+    shutil.make_archive(str(project.folder / "out" / "all"), "gztar", project.folder / "src")
+    config = """
+        version: 1
+        budgets:
+          js: {bundle: dist/*.js, limits: [dist/b.js raw <= 1 kB, files <= 2]}
+          zip: {bundle: out/all.zip, limits: [raw <= 1 kB, b.js raw <= 1 kB, files <= 2]}
+          tar: {bundle: out/all.tar.gz, limits: [raw <= 1 kB, ./b.js raw <= 1 kB, files <= 2]}
+    """
+    project.write({"budgetguard.yml": config})
+    project.run("budgetguard", "check").ends(0)
+    found, ended = tried(project)
+    assert [one for one in found.values() if one["outcome"] != "FAIL"] == []
+    assert len(found) == 8
+    ended.ends(0)
+
+
+def test_a_bundle_that_is_not_built_does_not_hide_the_others(project):
+    """It is told for itself."""
+    config = """
+        version: 1
+        budgets:
+          gone: {bundle: gone/*.js, limits: [raw <= 1 kB]}
+          js: {bundle: dist/*.js, limits: [raw <= 1 kB]}
+    """
+    project.write({"budgetguard.yml": config, "dist/app.js": "x" * 100})
+    found, ended = tried(project)
+    assert [one["outcome"] for one in found.values()] == [None, "FAIL"]
+    assert "gone/*.js" in found["gone", "raw <= 1 kB"]["what"]
+    ended.ends(0)

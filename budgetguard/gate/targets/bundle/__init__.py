@@ -13,8 +13,6 @@ where the budget has more than this one archive, their names begin with the arch
 needed does not grow with the files. Only the encoders run that a limit asks for.
 """
 
-import os
-import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -115,22 +113,3 @@ class BundleProbe:
             return read(budget, find(options.entries, self.folder))
         except MeasureError as error:
             return failed(budget, str(error))
-
-
-def copy_grown(budget: Budget, source: Path, target: Path, more_bytes: int) -> None:
-    """Copy the files of a bundle from one folder to another, where they weigh `more_bytes` more.
-
-    The bytes are random, so that no encoding makes them fewer, and a file of them comes beside the
-    first. Raises `MeasureError` where the bundle is not found.
-    """
-    options = cast("BundleOptions", budget.options)
-    found = find(options.entries, source)
-    files = [*found.files, *found.archives]
-    for file in files:
-        there = target / os.path.relpath(file.path, source)
-        there.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file.path, there)
-    first = target / os.path.relpath(files[0].path, source)
-    with first.open("ab") as grown:
-        grown.write(os.urandom(more_bytes))
-    shutil.copyfile(first, first.with_name(f"budgetguard-{first.name}"))
