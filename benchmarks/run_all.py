@@ -36,6 +36,7 @@ SCRIPTS = {
     "large_project": Settings("--rounds 3 --minutes 1", "--rounds 9 --minutes 8"),
     "meter_cost": Settings("15", "120"),
     "recorder_cost": Settings("--rounds 3", "--rounds 25"),
+    "block_noise": Settings("--blocks 2", "--blocks 24"),
     "leak_accuracy": Settings("1", "5"),
 }
 

@@ -27,7 +27,7 @@ _CANARY = "(a loop of our own)"
 _LEGEND = (
     "noise   how far one block of unchanged code lies off, as a standard deviation",
     "passes  the room that unchanged code needs here",
-    "finds   the change that 16 blocks call over the limit 95 times in 100",
+    "finds   the change that 32 blocks call over the limit 95 times in 100",
 )
 
 

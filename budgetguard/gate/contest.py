@@ -28,7 +28,7 @@ _FIRST_LOOK_S = 120.0
 _CONFIRMING = 3
 """How many times its seconds a benchmark may take to have a red confirmed."""
 _MOST_BLOCKS = 64
-"""A bound on the loop; decisions end it after 32 at most."""
+"""A bound on the loop; decisions end it after 48 at most."""
 _FLOOR_S = 20e-6
 """Waiting shorter than this is none: a ratio of two such waits says nothing."""
 _DECIDED = ("within", "over")

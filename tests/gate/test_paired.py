@@ -261,7 +261,7 @@ def test_the_t_of_a_look_is_the_moderated_one():
     error = math.sqrt((4 * 0.012**2 + 5 * variance) / 9 / 6)
     paired = decide(values, ROOM)
     assert (paired.state, paired.more) == ("more", 2)
-    assert paired.visible == pytest.approx(math.expm1(BAR + student_t(1 - ALPHA / 5, 9) * error))
+    assert paired.visible == pytest.approx(math.expm1(BAR + student_t(1 - ALPHA / 7, 9) * error))
 
 
 def test_the_looks_of_a_confirmation_share_its_risk():
@@ -319,14 +319,14 @@ def test_a_red_that_does_not_repeat_stays_open():
 @pytest.mark.parametrize(
     ("values", "why"),
     [
-        ([BAR - 0.15, BAR + 0.15] * 8, "too noisy to judge"),
-        ([BAR - 0.001, BAR + 0.001] * 8, "too near the limit"),
+        ([BAR - 0.15, BAR + 0.15] * 16, "too noisy to judge"),
+        ([BAR - 0.001, BAR + 0.001] * 16, "too near the limit"),
     ],
 )
 def test_what_stays_open_says_why(values, why):
     """Noise of the machine and a change right at the limit are different news."""
     paired = decide(values, ROOM)
-    assert (paired.state, paired.blocks) == ("open", 16)
+    assert (paired.state, paired.blocks) == ("open", LOOKS[-1])
     assert why in paired.reason
     assert paired.low < ROOM < paired.high
 
@@ -354,8 +354,8 @@ def test_the_canary_sings_only_in_quiet():
 
 def test_a_canary_in_doubt_is_measured_on():
     """Too few or too noisy blocks ask for more, as any benchmark does, and end open."""
-    noisy = [-0.3, 0.3] * 8
-    assert [canary(noisy[:look]).more for look in LOOKS[:-1]] == [2, 2, 4, 4]
+    noisy = [-0.3, 0.3] * 16
+    assert [canary(noisy[:look]).more for look in LOOKS[:-1]] == [2, 2, 4, 4, 8, 8]
     assert canary(noisy).state == "open"
     assert "too noisy" in canary(noisy).reason
     assert canary([math.nan] * 4).more == 2
