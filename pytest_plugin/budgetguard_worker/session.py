@@ -67,4 +67,6 @@ def _arguments(configuration: dict[str, Any]) -> list[str]:
         "faulthandler_timeout=0",
         "-o",
         "required_plugins=",
+        "-p",
+        "no:unraisableexception",
     ]

@@ -18,7 +18,7 @@ def test_plain():
     sum(range(2000))
 
 
-@pytest.mark.budget("queries <= 2", "wall <= 100 ms")
+@pytest.mark.budget("queries <= 2", "wall <= 30 ms")
 def test_bench(benchmark):
     benchmark.pedantic(sum, (range(2000),), rounds=3)
 
@@ -41,12 +41,12 @@ class TestCase(unittest.TestCase):
 
 
 def test_block(budget):
-    with budget("queries <= 3", "cpu <= 50 ms", name="inner"):
+    with budget("queries <= 3", "cpu <= 20 ms", name="inner"):
         sum(range(10))
 
 
 @pytest.mark.asyncio
-@pytest.mark.budget("queries <= 1", "wall <= 100 ms")
+@pytest.mark.budget("queries <= 1", "wall <= 30 ms")
 async def test_async():
     await asyncio.sleep(0)
 """
@@ -62,7 +62,7 @@ CONFIG = """
 version: 1
 budgets:
   js: {bundle: dist/*.js, limits: [gzip <= 10 kB, raw <= 10 kB, files <= 1]}
-  start: {command: python -c pass, limits: [cpu <= 2 s, peak_rss <= 100 MB, time <= baseline + 20%]}
+  start: {command: python -c pass, limits: [cpu <= 600 ms, peak_rss <= 100 MB, time <= baseline + 20%]}
 """
 
 
