@@ -97,6 +97,12 @@ def test_long_calls_meet(more: dict[str, object], may_meet: bool) -> None:
     assert (plan.slices, plan.units, plan.may_meet) == (1, 2, may_meet)
 
 
+@pytest.mark.parametrize(("ms", "pairs"), [(4, 10), (20, 8), (40, 4), (500, 4), (3000, 1)])
+def test_long_rounds_are_fewer(ms: float, pairs: int) -> None:
+    """What takes long is called less often, and a subject takes no longer than it may."""
+    assert planned(unit(ms * MS), unit(ms * MS)).pairs == pairs
+
+
 def test_threads_do_not_alternate_finely() -> None:
     """What runs beside others is not cut into slices either."""
     assert planned(unit(10_000), unit(10_000, alone=False)).slices == 1

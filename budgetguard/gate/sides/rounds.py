@@ -19,8 +19,9 @@ SLICES = 10
 """In so many parts a round is made. Blocks of the same short code then differ half as much."""
 SHORT_NS = 1_000_000
 """A call up to this is short."""
-FEWEST_PAIRS = 8
-"""Of rounds that are longer, as a body is that takes longer."""
+FEWEST_PAIRS, FEWEST_OF_LONG, LONG_NS = 8, 4, 30_000_000
+"""Of rounds that take longer, as a body does that takes longer; and of those over 30 ms, where many
+changes of the processor's speed have met both sides."""
 BLOCK_NS = 160_000_000
 """What the rounds of one subject should take together, where that is enough for `FEWEST_PAIRS`."""
 BATCH_NS = 100_000_000
@@ -71,7 +72,8 @@ def plan_of(told: Sequence[Mapping[str, Any]], options: SweepOptions) -> Plan:
     if options.slowdown:  # a part of a call cannot be added
         units = max(units, ceil(1 / options.slowdown))
     calls = units * slices
-    enough = max(FEWEST_PAIRS, int(BLOCK_NS / (calls * sum(busy_ns))))
+    fewest = FEWEST_PAIRS if calls * max(busy_ns) <= LONG_NS else FEWEST_OF_LONG
+    enough = max(fewest, int(BLOCK_NS / (calls * sum(busy_ns))))
     bearable = int(options.subject_s * 1e9 / (calls * sum(gross_ns)))
     return Plan(
         units=units,
