@@ -1,9 +1,11 @@
-"""What a stretch of a body costs: CPU time, blocked time and wall time, in nanoseconds.
+"""What a stretch of code costs: CPU time, blocked time and wall time, in nanoseconds.
 
-As `budgetguard/gate/meters/clock.py`, which a worker cannot import: blocked time is wall time without
-the CPU time and the run-queue wait of its thread, from /proc/self/task/TID/schedstat; None where
-others ran beside it or the system does not tell. The system's counters are read within the wall time
-that it comes from.
+`blocked` is wall time minus the CPU time and the run-queue wait that Linux counts per thread in
+/proc/self/task/TID/schedstat. Where other threads or children ran beside the stretch their waits
+overlap, so that the difference means nothing.
+
+The system's counters are read within the wall time that `blocked` comes from. Read outside, a
+preemption at the system call would count as waiting.
 """
 
 import os
@@ -19,9 +21,11 @@ except ImportError:  # Windows: the CPU time of children cannot be read
     resource = None  # type: ignore[assignment]
 
 OTHERS_SHARE = 0.05
-"""Up to this share of the wall time others may run."""
+"""Up to this share of the wall time others may run: what is blocked is wrong by no more than that."""
 OTHERS_FLOOR_NS = 50_000
 """Below this nobody else ran: reading the clocks one after the other differs by as much."""
+OVERLAP = "other threads or processes ran beside the call, and their waiting overlaps with its own"
+NO_SCHEDSTAT = "this system does not tell how long a thread waited for a processor"
 
 Clock = Callable[[], int]
 """Bound as a default at import: freezegun and its like replace what modules hold by name."""
@@ -111,7 +115,11 @@ def begin(
     cpu: Clock = time.process_time_ns,
     own: Clock = time.thread_time_ns,
 ) -> Marks:
-    """Read the clocks, those that must stand next to the stretch last."""
+    """Read the clocks before a stretch.
+
+    The thread's CPU time stands next to the outer wall time: what our own reading uses in between would
+    count as blocked. The inner wall time stands next to the stretch.
+    """
     outer, thread = wall(), own()
     schedstat, children = _schedstat(descriptor), _children_ns()
     process = cpu()
@@ -131,8 +139,14 @@ def end(
     return Marks(wall(), inner, process, thread, children, schedstat)
 
 
-def _schedstat(descriptor: int | None, read: Callable[[int, int, int], bytes] = os.pread) -> bytes:
-    if descriptor is None:
+_PREAD = getattr(os, "pread", None)
+
+
+def _schedstat(
+    descriptor: int | None,
+    read: Callable[[int, int, int], bytes] | None = _PREAD,
+) -> bytes:
+    if descriptor is None or read is None:  # Windows has neither
         return b""
     try:
         return read(descriptor, 64, 0)
@@ -151,15 +165,16 @@ def cost_of(begun: Marks, ended: Marks) -> Cost:
     """The cost of the stretch between two readings."""
     children_ns = ended.children - begun.children
     cpu_ns = ended.process - begun.process + children_ns
-    return Cost(cpu_ns, _blocked_ns(begun, ended, cpu_ns), ended.inner_wall - begun.inner_wall)
+    return Cost(cpu_ns, blocked_of(begun, ended, cpu_ns)[0], ended.inner_wall - begun.inner_wall)
 
 
-def _blocked_ns(begun: Marks, ended: Marks, cpu_ns: int) -> int | None:
+def blocked_of(begun: Marks, ended: Marks, cpu_ns: int) -> tuple[int | None, str]:
+    """How long the thread waited for anything but a processor, or why that is not known."""
     wall_ns = ended.outer_wall - begun.outer_wall
     own_ns = ended.thread - begun.thread
     if cpu_ns - own_ns > max(OTHERS_FLOOR_NS, OTHERS_SHARE * wall_ns):
-        return None
+        return None, OVERLAP
     before, after = begun.schedstat.split(), ended.schedstat.split()
     if len(before) < 2 or len(after) < 2 or after[0] == b"0":  # a kernel that does not count
-        return None
-    return max(0, wall_ns - (int(after[1]) - int(before[1])) - own_ns)
+        return None, NO_SCHEDSTAT
+    return max(0, wall_ns - (int(after[1]) - int(before[1])) - own_ns), ""

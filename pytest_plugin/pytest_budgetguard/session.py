@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from budgetguard_worker.internals import is_property_test, kept_failure
 
 from budgetguard import __version__
 from budgetguard.database.recorder import install
@@ -17,7 +18,6 @@ from budgetguard.redaction import Redaction
 from pytest_budgetguard.conclude import conclude
 from pytest_budgetguard.declared import Bound, Homes, bind, budget_of_module
 from pytest_budgetguard.failure import failure_text
-from pytest_budgetguard.internals import is_property_test, kept_failure
 from pytest_budgetguard.measured import ITEM_RUN, ItemRun
 from pytest_budgetguard.passes import first_line
 from pytest_budgetguard.plugin import COLLECT_ERRORS, COLLECT_SKIPS, DESELECTED, takes_budget

@@ -1,30 +1,20 @@
 """Time of one call: wall, CPU, and the wait for anything but a processor.
 
-`blocked` is wall time minus the CPU time and the run-queue wait that Linux counts per thread in
-/proc/self/task/TID/schedstat. Where other threads or children ran beside the block their waits
-overlap, so that the difference means nothing: then `time` is CPU time alone and says so.
-
-The system's counters are read within the wall time that `blocked` comes from. Read outside, a
-preemption at the system call would count as waiting.
+The clocks are those of the worker. Where it cannot tell how long the call was blocked, `time` is CPU
+time alone and says so.
 """
 
 import os
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from statistics import fmean, median
-from typing import NamedTuple
+
+from budgetguard_worker.clock import Marks, begin, blocked_of, close, cost_of, end, open_schedstat
 
 from budgetguard.gate.inference import quantile
 from budgetguard.gate.meters.base import Read
 from budgetguard.gate.model import Metric, Reading, Rule
 from budgetguard.units import Unit
-
-try:
-    import resource
-except ImportError:  # Windows: the CPU time of children cannot be read
-    resource = None  # type: ignore[assignment]
 
 QUANTILES: Mapping[str, float] = {
     "p50": 0.5,
@@ -34,11 +24,6 @@ QUANTILES: Mapping[str, float] = {
     "p99": 0.99,
     "p99.9": 0.999,
 }
-OTHERS_SHARE = 0.05
-"""Up to this share of the wall time others may run: `time` is wrong by no more than that."""
-OTHERS_FLOOR_NS = 50_000
-"""Below this nobody else ran: reading the clocks one after the other differs by as much."""
-
 PROCESSORS = os.cpu_count() or 1
 _TICK_NS = 20_000_000
 """Windows counts CPU time in steps of nearly this."""
@@ -47,8 +32,6 @@ _STANDS_STILL = (
     "the clock stands still: something replaced time, such as freezegun; "
     "stop it before the measured part, or limit a count"
 )
-_OVERLAP = "other threads or processes ran beside the call, and their waiting overlaps with its own"
-_NO_SCHEDSTAT = "this system does not tell how long a thread waited for a processor"
 
 
 def _metrics() -> Iterator[Metric]:
@@ -81,31 +64,18 @@ def _metrics() -> Iterator[Metric]:
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _metrics()}
 
 
-class _Marks(NamedTuple):
-    """Clocks in nanoseconds at one end of the block; `schedstat` is the kernel's line, or empty."""
-
-    outer_wall: int
-    inner_wall: int
-    process: int
-    thread: int
-    children: int
-    schedstat: bytes
-
-
 @contextmanager
 def watch(wanted: frozenset[str]) -> Iterator[Read]:
     """Time one call; quantiles, mean and max are given its wall time as one reading."""
-    marks: list[_Marks] = []
-    descriptor = _open_schedstat()
+    marks: list[Marks] = []
+    descriptor = open_schedstat()
     try:
-        begin = _begin(descriptor)
+        begun = begin(descriptor)
         yield lambda: _readings(wanted, *marks)
-        end = _end(descriptor)
+        ended = end(descriptor)
     finally:
-        if descriptor is not None:
-            with suppress(OSError):  # closed by a block that closes every descriptor
-                os.close(descriptor)
-    marks += (begin, end)
+        close(descriptor)
+    marks += (begun, ended)
 
 
 def of_rounds(durations: Sequence[float]) -> Mapping[str, Reading]:
@@ -123,93 +93,25 @@ def of_rounds(durations: Sequence[float]) -> Mapping[str, Reading]:
     return {name: Reading(value=value, samples=samples) for name, value in values.items()}
 
 
-def _open_schedstat() -> int | None:
-    try:
-        return os.open(f"/proc/self/task/{threading.get_native_id()}/schedstat", os.O_RDONLY)
-    except OSError:
-        return None
-
-
-Clock = Callable[[], int]
-"""Bound as a default at import: freezegun and its like replace what modules hold by name."""
-
-
-def _begin(
-    descriptor: int | None,
-    wall: Clock = time.perf_counter_ns,
-    cpu: Clock = time.process_time_ns,
-    own: Clock = time.thread_time_ns,
-) -> _Marks:
-    # The thread's CPU time stands next to the outer wall time: what our own reading uses in
-    # between would count as blocked. The inner wall time stands next to the block.
-    outer, thread = wall(), own()
-    schedstat, children = _schedstat(descriptor), _children_ns()
-    process = cpu()
-    return _Marks(outer, wall(), process, thread, children, schedstat)
-
-
-def _end(
-    descriptor: int | None,
-    wall: Clock = time.perf_counter_ns,
-    cpu: Clock = time.process_time_ns,
-    own: Clock = time.thread_time_ns,
-) -> _Marks:
-    inner, process = wall(), cpu()
-    children, schedstat = _children_ns(), _schedstat(descriptor)
-    thread = own()
-    return _Marks(wall(), inner, process, thread, children, schedstat)
-
-
-def _schedstat(descriptor: int | None) -> bytes:
-    if descriptor is None:
-        return b""
-    try:
-        return os.pread(descriptor, 64, 0)
-    except OSError:  # closed by the block
-        return b""
-
-
-def _children_ns() -> int:
-    if resource is None:
-        return 0
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return int((used.ru_utime + used.ru_stime) * 1e9)
-
-
-def _readings(wanted: frozenset[str], begin: _Marks, end: _Marks) -> Mapping[str, Reading]:
-    if _stands_still(begin, end):
+def _readings(wanted: frozenset[str], begun: Marks, ended: Marks) -> Mapping[str, Reading]:
+    if _stands_still(begun, ended):
         return {name: Reading(error=_STANDS_STILL) for name in wanted}
-    wall_ns = end.inner_wall - begin.inner_wall
-    cpu_ns = end.process - begin.process + end.children - begin.children
-    blocked_ns, why_not = _blocked_ns(begin, end, cpu_ns)
-    readings = {
-        "cpu": Reading(value=cpu_ns / 1e9),
-        "blocked": Reading(value=blocked_ns / 1e9),
-        "time": Reading(value=(cpu_ns + blocked_ns) / 1e9),
-    }
-    if why_not:
-        readings["time"] = Reading(value=cpu_ns / 1e9, note=f"CPU time only: {why_not}")
-        readings["blocked"] = Reading(
-            error=f"blocked could not be read: {why_not}; put the limit on time or wall"
-        )
-    return {name: readings.get(name, Reading(value=wall_ns / 1e9)) for name in wanted}
+    cost = cost_of(begun, ended)
+    cpu_s = cost.cpu_ns / 1e9
+    if cost.blocked_ns is None:
+        _, why_not = blocked_of(begun, ended, cost.cpu_ns)
+        why = f"blocked could not be read: {why_not}; put the limit on time or wall"
+        time_spent = Reading(value=cpu_s, note=f"CPU time only: {why_not}")
+        blocked = Reading(error=why)
+    else:
+        time_spent = Reading(value=cpu_s + cost.blocked_ns / 1e9)
+        blocked = Reading(value=cost.blocked_ns / 1e9)
+    readings = {"cpu": Reading(value=cpu_s), "blocked": blocked, "time": time_spent}
+    return {name: readings.get(name, Reading(value=cost.wall_ns / 1e9)) for name in wanted}
 
 
-def _stands_still(begin: _Marks, end: _Marks) -> bool:
+def _stands_still(begun: Marks, ended: Marks) -> bool:
     """Whether less time passed than it took to read the clocks, or than all processors could use up."""
-    wall_ns = end.outer_wall - begin.outer_wall
-    cpu_ns = end.process - begin.process
+    wall_ns = ended.outer_wall - begun.outer_wall
+    cpu_ns = ended.process - begun.process
     return wall_ns <= 0 or cpu_ns > PROCESSORS * (wall_ns + _TICK_NS)
-
-
-def _blocked_ns(begin: _Marks, end: _Marks, cpu_ns: int) -> tuple[int, str]:
-    """How long the thread waited for anything but a processor, or 0 and why that is not known."""
-    wall_ns = end.outer_wall - begin.outer_wall
-    own_ns = end.thread - begin.thread
-    if cpu_ns - own_ns > max(OTHERS_FLOOR_NS, OTHERS_SHARE * wall_ns):
-        return 0, _OVERLAP
-    before, after = begin.schedstat.split(), end.schedstat.split()
-    if len(before) < 2 or len(after) < 2 or after[0] == b"0":  # a kernel that does not count
-        return 0, _NO_SCHEDSTAT
-    queued_ns = int(after[1]) - int(before[1])
-    return max(0, wall_ns - queued_ns - own_ns), ""

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from budgetguard_worker.clock import Marks
 
 from budgetguard.gate.meters import clock
 from budgetguard.gate.model import Rule
@@ -49,8 +50,8 @@ def marks(wall, *, cpu=0, own=None, queued=0, children=0, schedstat=True):
     line = b"1000 7 1\n" if schedstat else b"0 0 0\n"
     after = b"%d %d 9\n" % (1000 + own, 7 + queued) if schedstat else b"0 0 0\n"
     return (
-        clock._Marks(0, 0, 0, 0, 0, line),
-        clock._Marks(wall, wall, cpu, own, children, after),
+        Marks(0, 0, 0, 0, 0, line),
+        Marks(wall, wall, cpu, own, children, after),
     )
 
 
@@ -130,14 +131,7 @@ def test_children_count_as_cpu_time():
 
 def test_without_schedstat_the_note_says_so(monkeypatch):
     """On a system without the kernel's counters `time` is CPU time and tells it."""
-    plain = os.open
-
-    def refuse(path, *args, **options):
-        if str(path).endswith("schedstat"):
-            raise FileNotFoundError(path)
-        return plain(path, *args, **options)
-
-    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(clock, "open_schedstat", lambda: None)
     readings = read(lambda: burn(0.001))
     assert "does not tell how long a thread waited" in readings["time"].note
     assert readings["blocked"].error
