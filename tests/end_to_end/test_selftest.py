@@ -55,7 +55,8 @@ async def test_async():
 @pytest.fixture
 def plugins():
     """Those of the tests: asyncio and benchmark stand beside ours."""
-    return {}
+    names = "pytest_budgetguard.plugin,pytest_asyncio.plugin,pytest_benchmark.plugin"
+    return {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": names}
 
 
 CONFIG = """

@@ -83,7 +83,9 @@ class Project:
 
     def start(self, *arguments: str) -> pytest.RunResult:
         """Pytest in a process of its own."""
-        return self.pytester.runpytest_subprocess(*QUIET, *arguments, timeout=120)
+        # at its end it imports all of hypothesis, in half a second
+        slow = ("-p", "no:hypothesispytest")
+        return self.pytester.runpytest_subprocess(*QUIET, *slow, *arguments, timeout=120)
 
 
 @pytest.fixture
