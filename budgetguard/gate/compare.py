@@ -4,11 +4,9 @@ Nothing is judged here; every limit gets a reading that says what was compared, 
 be.
 """
 
-import contextlib
 import os
 import random
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,7 +31,7 @@ from budgetguard.gate.model import (
 )
 from budgetguard.gate.paired import decide
 from budgetguard.gate.side import Side
-from budgetguard.gate.sides import history
+from budgetguard.gate.sides import bytecode, history
 from budgetguard.gate.sides.history import Commit, NoBaseYet
 from budgetguard.gate.sides.prepare import prepare
 from budgetguard.gate.sides.reaper import Reaper
@@ -41,7 +39,6 @@ from budgetguard.gate.targets import COMPARED, Duel, duel_of
 from budgetguard.gate.targets.base import Prints
 from budgetguard.redaction import Redaction
 
-_NO_BYTECODE, _BYTECODE = "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"
 _OWN = "the base ran its own version of this benchmark, because head's does not run there"
 RETIMED_SHARE = 0.05
 """Of the benchmarks that run the same code, so many are timed all the same: an A/A test for free."""
@@ -98,7 +95,7 @@ def compare(
         same = Compared(same="the work tree is the base commit", commit=commit.short)
         return Comparison(_all(budgets, Reading(compared=same)), (note,))
     readings: dict[Point, Reading] = {}
-    with Reaper() as reaper, _bytecode(reaper):
+    with Reaper() as reaper, bytecode.written(reaper):
         encounter = _Encounter(config, request, commit, by, how, reaper)
         for target in COMPARED:
             own = [budget for budget in budgets if budget.target == target]
@@ -255,29 +252,6 @@ def _own_told(reading: Reading) -> Reading:
         return reading
     note = f"{reading.note}; {_OWN}" if reading.note else _OWN
     return replace(reading, note=note)
-
-
-@contextlib.contextmanager
-def _bytecode(reaper: Reaper) -> Iterator[None]:
-    """Where nobody may write bytecode, both sides write theirs to a folder of this run.
-
-    A base that is new would be compiled in every process, and the head looks fast beside it.
-    """
-    forbidden = os.environ.pop(_NO_BYTECODE, "")
-    if not forbidden:
-        yield
-        return
-    folder = Path(tempfile.mkdtemp(prefix="bg-"))
-    reaper.folder(folder)
-    before = os.environ.get(_BYTECODE)
-    os.environ[_BYTECODE] = str(folder)
-    try:
-        yield
-    finally:
-        os.environ[_NO_BYTECODE] = forbidden
-        os.environ.pop(_BYTECODE)
-        if before is not None:
-            os.environ[_BYTECODE] = before
 
 
 def _mirrored(base: Side, root: Path) -> tuple[str, ...]:

@@ -62,6 +62,20 @@ def test_a_change_that_no_benchmark_runs(timed):
     assert "timed, because" not in told.words
 
 
+def test_a_change_that_another_benchmark_runs(timed):
+    """What ran before it in the same process may have left something: recorded alone, it is settled."""
+    before = "def weigh():\n    return sum(range(20_000))\n"
+    test = "from shop.basket import weigh\n\n\ndef test_weigh():\n    assert weigh()\n"
+    timed.write({"src/shop/basket.py": before, "tests/test_basket.py": test})
+    timed.based()
+    timed.commit("other code", {"src/shop/basket.py": before.replace("sum(", "0 + sum(")})
+
+    told = timed.check("--json").ends(0)
+    reasons = {one["budget"]: one["reason"] for one in json.loads(told.out)["verdicts"]}
+    assert reasons.pop(timed.test).startswith("same code")
+    assert [reason.startswith("same code") for reason in reasons.values()] == [False]
+
+
 def test_a_slowdown(timed):
     """Twice the work is red, with the commit, the interval and the step that finds the change."""
     commit = timed.based()

@@ -1,12 +1,18 @@
-"""What is told of a comparison, and where bytecode goes meanwhile."""
+"""What is told of a comparison, and what it asks of the duel."""
 
-import os
-from pathlib import Path
+from typing import cast
 
 import pytest
 
 from budgetguard.gate import compare
-from budgetguard.gate.model import Compared, Reading
+from budgetguard.gate.compare import Comparing
+from budgetguard.gate.config import Config
+from budgetguard.gate.judge import Yardstick
+from budgetguard.gate.limits import parse_limit
+from budgetguard.gate.meters import METRICS
+from budgetguard.gate.model import Budget, Compared, Point, Reading, Request, Where
+from budgetguard.gate.side import CANARY_POINT, Block, Side, Witness
+from budgetguard.gate.sides.history import Commit
 from budgetguard.gate.sides.reaper import Reaper
 
 SLOWER = tuple(0.5 + number / 1000 for number in range(32))
@@ -31,19 +37,49 @@ def test_the_bases_own_version_is_told() -> None:
         assert compare._own_told(untouched) == untouched
 
 
-@pytest.mark.parametrize("forbidden", ["", "1"])
-def test_bytecode_is_written_for_both_sides(
-    forbidden: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where nobody may write bytecode, a base without any would look slow in every process."""
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", forbidden)
-    monkeypatch.setenv("PYTHONPYCACHEPREFIX", "/theirs")
-    before = dict(os.environ)
+class Doubled:
+    """A duel whose head takes twice as long, and whose work is counted where somebody asks."""
+
+    def __init__(self) -> None:
+        self.counted: list[str] = []
+
+    def block(self, wanted, seed):
+        """Every reading of head is twice that of base."""
+        del seed
+        same = Block(base=(0.001,) * 4, head=(0.001,) * 4)
+        twice = Block(base=(0.001,) * 4, head=(0.002,) * 4)
+        return {
+            CANARY_POINT: same,
+            **{point: twice for budget in wanted for point in budget.points},
+        }
+
+    def prints(self, wanted, seed):
+        """Nothing is recorded here."""
+        raise AssertionError(f"asked for {wanted} with seed {seed}")
+
+    def witness(self, budget):
+        """Half as much more work."""
+        self.counted.append(budget.name)
+        return Witness(1.5, "instructions")
+
+
+@pytest.mark.parametrize(("percent", "asked"), [(3, True), (10, False)])
+def test_a_tight_limit_has_a_witness(percent: int, asked: bool) -> None:
+    """A red below 5 % is told with the counted work; one above needs none."""
+    limit = parse_limit(f"time <= baseline + {percent}%", METRICS)
+    budget = Budget(name="t.py::t", target="test", limits=(limit,), where=Where("x"))
+    duel = Doubled()
     with Reaper() as reaper:
-        with compare._bytecode(reaper):
-            folder = os.environ["PYTHONPYCACHEPREFIX"]
-            assert not os.environ.get("PYTHONDONTWRITEBYTECODE")
-            assert (folder == "/theirs") == (not forbidden)
-        assert os.environ.get("PYTHONPYCACHEPREFIX") == "/theirs"
-        assert os.environ.get("PYTHONDONTWRITEBYTECODE", "") == before["PYTHONDONTWRITEBYTECODE"]
-    assert not forbidden or not Path(folder).exists()
+        encounter = compare._Encounter(
+            cast("Config", None),
+            Request(),
+            cast("Commit", None),
+            Yardstick(),
+            Comparing(same_code=False),
+            reaper,
+        )
+        readings = encounter._duel(duel, [budget], cast("Side", None))
+    compared = readings[Point.of(budget, limit)].compared
+    assert compared is not None
+    assert duel.counted == ([budget.name] if asked else [])
+    assert compared.witness == (1.5 if asked else None)
