@@ -5,13 +5,13 @@ from math import isfinite
 from typing import NoReturn
 
 import pytest
-from budgetguard_worker.internals import is_property_test
 
 from budgetguard.errors import BudgetguardError
 from budgetguard.gate.limits import LimitError, duplicates, parse_limit
 from budgetguard.gate.meters import METRICS
 from budgetguard.gate.model import Better, Limit, Reading
 from budgetguard.units import Unit
+from budgetguard_worker.internals import is_property_test
 from pytest_budgetguard.measured import ITEM_RUN, ItemRun
 
 UNNAMED = "block"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from _pytest.mark.expression import Expression
+
 from budgetguard_worker import internals
 
 

@@ -13,12 +13,12 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import pytest
-from budgetguard_worker.internals import body_in_place, forget_failure, kept_failure
 
 from budgetguard.gate.meters import METERS
 from budgetguard.gate.meters.base import Read
 from budgetguard.gate.model import Reading
 from budgetguard.redaction import Redaction
+from budgetguard_worker.internals import body_in_place, forget_failure, kept_failure
 from pytest_budgetguard.internals import renew_fixtures
 
 T = TypeVar("T")

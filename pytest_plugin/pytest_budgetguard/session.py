@@ -6,15 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from budgetguard_worker.internals import is_property_test, kept_failure
 
 from budgetguard import __version__
 from budgetguard.database.recorder import install
-from budgetguard.errors import ConfigError, UsageError
+from budgetguard.errors import BudgetguardError, ConfigError, UsageError
 from budgetguard.gate.model import Budget, Outcome, Point, Reading, Request, Verdict, Where
 from budgetguard.gate.settle import Scope, settle
 from budgetguard.gate.wire import Wire
 from budgetguard.redaction import Redaction
+from budgetguard_worker.internals import is_property_test, kept_failure
 from pytest_budgetguard.conclude import conclude
 from pytest_budgetguard.declared import Bound, Homes, bind, budget_of_module
 from pytest_budgetguard.failure import failure_text
@@ -71,6 +71,7 @@ class BudgetSession:
         try:
             # what is deselected is told, too: as left, or as missed in a run that wants everything
             self._bind([*items, *self._config.stash.get(DESELECTED, [])])
+            self._check_base()
         except UsageError as error:
             self._refuse(error, items)
             return
@@ -109,6 +110,20 @@ class BudgetSession:
                 self._bound[item.nodeid] = bound
         if problems:
             raise ConfigError(problems)
+
+    def _check_base(self) -> None:
+        """A REF that is no commit is told before the tests run, where they run in this process."""
+        against = self._config.option.budget_against
+        found = [bound.home.config for bound in self._bound.values()] if against else []
+        for config in {one.file: one for one in found if one}.values():
+            from budgetguard.gate.compare import find_base
+
+            try:
+                find_base(config, against)
+            except UsageError as error:
+                raise UsageError(f"--budget-against: {error}") from None
+            except BudgetguardError:  # a reading says so, and the tests run all the same
+                pass
 
     def _is_wanted(self, item: pytest.Item) -> bool:
         bound = self._bound.get(item.nodeid)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import pytest_budgetguard
 
 import budgetguard
+import pytest_budgetguard
 
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60

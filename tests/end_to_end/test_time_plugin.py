@@ -64,3 +64,4 @@ def test_a_wrong_commit(timed, workers):
 
     told = timed.pytest("-q", *workers, "--budget-against=nothing-of-this-name")
     told.ends(4, "ERROR: --budget-against: 'nothing-of-this-name' is no commit")
+    assert workers or "passed" not in told.words  # it is told before anybody waits for the tests

@@ -8,14 +8,14 @@ from pathlib import Path
 import memray  # noqa: F401  # likewise: it cannot be loaded twice
 import pytest
 import pytest_benchmark.fixture  # noqa: F401  # likewise: our patches are on its class
-import pytest_budgetguard.conclude
-import pytest_budgetguard.gathered
-import pytest_budgetguard.rounds
-import pytest_budgetguard.session  # noqa: F401  # the recorder's hooks are one set for a process
 
 import budgetguard.database
 import budgetguard.monitoring.leaks
 import budgetguard.monitoring.resources  # noqa: F401
+import pytest_budgetguard.conclude
+import pytest_budgetguard.gathered
+import pytest_budgetguard.rounds
+import pytest_budgetguard.session  # noqa: F401  # the recorder's hooks are one set for a process
 
 QUIET = ("-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:django")
 

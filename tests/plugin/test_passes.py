@@ -4,9 +4,9 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
-from pytest_budgetguard.passes import Pass
 
 from budgetguard.gate.meters import METERS
+from pytest_budgetguard.passes import Pass
 
 TWICE = '"wall <= 9 s", "peak <= 640 MiB"'
 

@@ -17,10 +17,9 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import find_spec
 from pathlib import Path
 
-from budgetguard_worker.counting import HOOKS, OUT, CannotCount, Counted, read_counted
-
 from budgetguard.errors import MeasureError
 from budgetguard.extras import need
+from budgetguard_worker.counting import HOOKS, OUT, CannotCount, Counted, read_counted
 
 EXTRA = "instructions"
 _PROBE_TIMEOUT_S = 10.0

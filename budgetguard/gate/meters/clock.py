@@ -9,12 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from statistics import fmean, median
 
-from budgetguard_worker.clock import Marks, begin, blocked_of, close, cost_of, end, open_schedstat
-
 from budgetguard.gate.inference import quantile
 from budgetguard.gate.meters.base import Read
 from budgetguard.gate.model import Metric, Reading, Rule
 from budgetguard.units import Unit
+from budgetguard_worker.clock import Marks, begin, blocked_of, close, cost_of, end, open_schedstat
 
 QUANTILES: Mapping[str, float] = {
     "p50": 0.5,

@@ -12,11 +12,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
 
-from budgetguard_worker.counting import Bytecodes, CannotCount, Counted, Instructions
-
 from budgetguard.gate.meters.base import Read
 from budgetguard.gate.model import Metric, Reading, Step
 from budgetguard.units import Unit
+from budgetguard_worker.counting import Bytecodes, CannotCount, Counted, Instructions
 
 SEED = 1
 """The hash seed of a check: the first of `record.SEEDS`."""

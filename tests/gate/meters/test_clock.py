@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from budgetguard_worker.clock import Marks
 
 from budgetguard.gate.meters import clock
 from budgetguard.gate.model import Rule
+from budgetguard_worker.clock import Marks
 
 ALL = frozenset(clock.METRICS)
 linux_only = pytest.mark.skipif(

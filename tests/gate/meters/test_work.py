@@ -10,13 +10,13 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from budgetguard_worker import counting
-from budgetguard_worker.counting import CannotCount, count, read_counted
 
 from budgetguard.errors import MeasureError, MissingExtra
 from budgetguard.gate.meters import ALONE, COUNTERS, METERS
 from budgetguard.gate.meters.callgrind import for_block, for_bytecodes, of_command
 from budgetguard.gate.record import SEEDS
+from budgetguard_worker import counting
+from budgetguard_worker.counting import CannotCount, count, read_counted
 
 COUNTING = counting.__file__
 callgrind = pytest.mark.skipif(
