@@ -38,6 +38,7 @@ SCRIPTS = {
     "recorder_cost": Settings("--rounds 3", "--rounds 25"),
     "block_noise": Settings("--blocks 2", "--blocks 24"),
     "leak_accuracy": Settings("1", "5"),
+    "hook_times": Settings("--rounds 3", "--rounds 15"),
 }
 
 

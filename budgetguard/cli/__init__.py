@@ -24,6 +24,8 @@ COMMANDS: Mapping[str, str] = {
     "calibrate": "Measure the noise of this machine, and tell which limits are too tight for it.",
     "selftest": "Break budgets on purpose, on a copy, and tell which of them would not notice.",
     "bisect": "Find the commit that broke a budget.",
+    "report": "Turn a JSON report into others, or join those of all shards.",
+    "hook": "Run what the pre-commit hooks run.",
 }
 """The subcommands and what `--help` says of each; its module and its function bear its name."""
 

@@ -5,14 +5,13 @@ from pathlib import Path
 import click
 
 from budgetguard.cli.project import configuration, watched
-from budgetguard.cli.screen import say, style, width
+from budgetguard.cli.report import check_formats, reports_option, tell, write_all
 from budgetguard.errors import UsageError
-from budgetguard.gate.atomic import replace_text
 from budgetguard.gate.compare import Comparing
 from budgetguard.gate.contest import SECONDS
-from budgetguard.gate.model import Report, Request
-from budgetguard.gate.report import FORMATS, renderer_of, terminal
+from budgetguard.gate.model import Request
 from budgetguard.gate.run import check as run_check
+from budgetguard.gate.shard import parse_shard
 from budgetguard.gate.targets import TARGETS
 
 _CHECK_EPILOG = """\
@@ -22,6 +21,7 @@ Examples:
   budgetguard check app-bundle --report budget.md --report budget.json
   budgetguard check --exact --only test
   budgetguard check --against origin/main
+  budgetguard check --shard 1/3 --report shard-1.json
 
 \b
 Exit codes:
@@ -58,15 +58,16 @@ Exit codes:
     show_default=True,
     help="How long one benchmark may be timed on both sides before it stays unsettled.",
 )
+@click.option(
+    "--shard",
+    default="",
+    metavar="I/N",
+    help="Only part I of N, counted from 1, for one of N jobs; tests of one file stay together. "
+    "The verdict on all: budgetguard report merge.",
+)
 @click.option("--strict", is_flag=True, help="UNSETTLED, NEW and left to check are red too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else.")
-@click.option(
-    "--report",
-    "reports",
-    multiple=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help=f"Write a report; the suffix says which: {' '.join(sorted(FORMATS))}. Repeatable.",
-)
+@reports_option
 def check(
     names: tuple[str, ...],
     *,
@@ -76,6 +77,7 @@ def check(
     against: str,
     no_same_code: bool,
     seconds: float,
+    shard: str,
     strict: bool,
     as_json: bool,
     reports: tuple[Path, ...],
@@ -88,30 +90,21 @@ def check(
     A relative limit on time is settled by measuring: the base commit is checked out beside the
     work tree, and both sides run in turn.
     """
-    for target in reports:
-        renderer_of(target)
+    check_formats(reports)
+    if shard and names:
+        raise UsageError(
+            f"--shard {shard} and NAME {names[0]}: a shard is a part of everything; give one of both"
+        )
+    part = parse_shard(shard) if shard else None
     config = configuration(file)
     report = watched(
         lambda watch: run_check(
             config,
-            Request(names=names, only=only or "", exact=exact, watch=watch),
+            Request(names=names, only=only or "", exact=exact, shard=part, watch=watch),
             strict=strict,
             how=Comparing(against=against, same_code=not no_same_code, seconds=seconds),
         )
     )
-    if as_json:
-        say(FORMATS[".json"](report).rstrip())
-    else:
-        say(terminal.render(report, style=style, width=width()).rstrip())
-    for target in reports:
-        write(target, report)
+    tell(report, as_json=as_json)
+    write_all(reports, report)
     return report.exit_code
-
-
-def write(file: Path, report: Report) -> None:
-    """Write one report whole; raises `UsageError` where that is not possible."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(file, renderer_of(file)(report))
-    except OSError as error:
-        raise UsageError(f"--report {file}: cannot be written: {error.strerror}") from None

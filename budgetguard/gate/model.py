@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from budgetguard.gate.shard import Shard
 from budgetguard.units import Unit
 
 Better = Literal["lower", "higher"]
@@ -260,6 +261,7 @@ class Request:
     names: tuple[str, ...] = ()
     only: str = ""
     exact: bool = False
+    shard: Shard | None = None
     config: Path = Path()
     inject: Path | None = None
     """A file that says what tests do more (`selftest.py`)."""
@@ -270,13 +272,14 @@ class Request:
 
     @property
     def whole(self) -> bool:
-        """Whether completeness can be judged."""
+        """Whether completeness can be judged: of everything, or of a shard."""
         return not self.names
 
     def wants(self, budget: Budget) -> bool:
         """Whether a budget is part of it."""
         named = not self.names or any(budget.called(name) for name in self.names)
-        return named and self.only in ("", budget.target)
+        mine = self.shard is None or self.shard.holds(budget.name)
+        return named and mine and self.only in ("", budget.target)
 
 
 class Outcome(StrEnum):
@@ -348,6 +351,16 @@ class Report:
     tool: str = ""
     started: str = ""
     duration_s: float = 0.0
+    commit: str = ""
+    """Of the work tree, "" outside a repository."""
+    folder: str = ""
+    """From the repository's root to what `Verdict.where` is relative to, with a slash at its end."""
+    asked: str = ""
+    """The options that narrowed it, as they are written."""
+    shard: Shard | None = None
+    """The part it is of: only all of them together are a verdict on everything."""
+    unmatched: tuple[Verdict, ...] = ()
+    """Groups that no test of the shard is in: errors, if no other shard has one either."""
 
     @property
     def guarded(self) -> int:
@@ -372,7 +385,9 @@ class Report:
     @property
     def _measured(self) -> bool:
         unread = (Outcome.SKIPPED, Outcome.ERROR, Outcome.VANISHED)
-        return bool(self.left) or any(v.outcome not in unread for v in self.verdicts)
+        if self.shard or self.left:  # a shard may hold nothing; all of them together may not
+            return True
+        return any(v.outcome not in unread for v in self.verdicts)
 
     @property
     def _open(self) -> bool:

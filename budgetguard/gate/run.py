@@ -25,11 +25,16 @@ from budgetguard.gate.model import (
     Readings,
     Report,
     Request,
+    Verdict,
 )
 from budgetguard.gate.sampling import sample
 from budgetguard.gate.settle import Scope, Settled, settle
+from budgetguard.gate.shard import SESSION, Shard
 from budgetguard.gate.side import Side
+from budgetguard.gate.sides import git
 from budgetguard.gate.targets import TARGETS, Job
+
+_SHA_LENGTHS = (40, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +50,14 @@ def check(
 ) -> Report:
     """Measure what `request` asks for and judge it. Raises `UsageError` for a name that nothing has."""
     started, clock = dt.datetime.now(dt.UTC), time.perf_counter()
-    baseline = _baseline(config, how.against)
+    baseline = _own(_baseline(config, how.against), request.shard)
     measured = measure(config, request)
-    check_names(request, [*measured.budgets, *config.budgets])
     by = yardstick(config, baseline)
+    unmatched: tuple[Verdict, ...] = ()
+    if request.shard:
+        measured, unmatched = _divided(config, request.shard, measured, by)
+    else:
+        check_names(request, [*measured.budgets, *config.budgets])
     settled = settle(measured.budgets, measured.readings, by, scope(request))
     measured, settled = _confirmed(config, request, by, measured, settled)
     sound = [one for one in measured.budgets if Point(one.name, "", "") not in measured.readings]
@@ -56,17 +65,65 @@ def check(
     if compared.readings:
         readings = {**measured.readings, **compared.readings}
         settled = settle(measured.budgets, readings, by, scope(request))
+    prefix, commit = _place(config.folder)
     return Report(
         verdicts=settled.verdicts,
         left=settled.left,
         notes=(*notes(baseline, measured.budgets, request), *compared.notes),
-        whole=request.whole,
+        whole=request.whole and request.shard is None,
         strict=strict,
         machine=machine.describe(),
         tool=f"budgetguard {__version__}",
         started=started.isoformat(timespec="seconds"),
         duration_s=time.perf_counter() - clock,
+        folder=prefix,
+        commit=commit,
+        asked=_asked(request, how),
+        shard=request.shard,
+        unmatched=unmatched,
     )
+
+
+def _place(folder: Path) -> tuple[str, str]:
+    """Where in the repository a folder is, and the commit of the work tree; empty outside of one."""
+    try:
+        told = git.ask(folder, "rev-parse", "--show-prefix", "HEAD").text.split("\n")
+    except git.BaseError:  # no git here
+        return "", ""
+    prefix, commit = (*told, "", "")[:2]
+    return prefix, commit if len(commit) in _SHA_LENGTHS else ""
+
+
+def _asked(request: Request, how: Comparing) -> str:
+    """What narrows the run, as options."""
+    words = [f"--only {request.only}" if request.only else "", "--exact" if request.exact else ""]
+    words += [f"--against {how.against}" if how.against else ""]
+    return " ".join(word for word in words if word)
+
+
+def _own(baseline: Baseline, shard: Shard | None) -> Baseline:
+    """What a shard has to answer for: nothing of the others can vanish here."""
+    if shard is None:
+        return baseline
+    entries = {
+        point: values for point, values in baseline.entries.items() if shard.holds(point.budget)
+    }
+    return replace(baseline, entries=entries)
+
+
+def _divided(
+    config: Config, shard: Shard, measured: Measured, by: Yardstick
+) -> tuple[Measured, tuple[Verdict, ...]]:
+    """What is a shard's own of what its session told, and the groups that no test of it is in."""
+    groups = {budget.name for budget in config.budgets if budget.target == "test"}
+    empty = [budget for budget in measured.budgets if budget.name in groups]
+    own = [
+        budget
+        for budget in measured.budgets
+        if budget.name not in groups and (shard.holds(budget.name) or budget.name == SESSION)
+    ]
+    unmatched = settle(empty, measured.readings, by, Scope()).verdicts
+    return Measured(tuple(own), measured.readings), unmatched
 
 
 def _confirmed(

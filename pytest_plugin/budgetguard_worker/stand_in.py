@@ -75,6 +75,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--budget-config",
         "--budget-pass",
         "--budget-seed",
+        "--budget-shard",
     ):
         group.addoption(name, default="")
     group.addoption("--budget-name", action="append", default=[])

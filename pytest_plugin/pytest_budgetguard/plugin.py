@@ -39,8 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="REF",
         help="after the session, measure relative limits on time beside this commit, in fresh processes",
     )
-    for name in ("--budget-wire", "--budget-config", "--budget-pass", "--budget-seed"):
-        group.addoption(name, default="", help=argparse.SUPPRESS)
+    for name in ("wire", "config", "pass", "seed", "shard"):
+        group.addoption(f"--budget-{name}", default="", help=argparse.SUPPRESS)
     group.addoption("--budget-name", action="append", default=[], help=argparse.SUPPRESS)
     group.addoption("--budget-exact", action="store_true", help=argparse.SUPPRESS)
 
@@ -80,7 +80,7 @@ def _only_what_was_asked(config: pytest.Config) -> None:
     """Our hidden options count from the command line alone; in addopts they would narrow the run."""
     asked = [str(argument) for argument in config.invocation_params.args]
     config.option.budget_exact = "--budget-exact" in asked
-    for name in ("--budget-name", "--budget-pass"):
+    for name in ("--budget-name", "--budget-pass", "--budget-shard"):
         given = [one.partition("=")[2] for one in asked if one.startswith(f"{name}=")]
         config.option.__dict__[name[2:].replace("-", "_")] = (
             given if name == "--budget-name" else "".join(given[-1:])

@@ -12,6 +12,7 @@ from budgetguard.database.recorder import install
 from budgetguard.errors import BudgetguardError, ConfigError, UsageError
 from budgetguard.gate.model import Budget, Outcome, Point, Reading, Request, Verdict, Where
 from budgetguard.gate.settle import Scope, settle
+from budgetguard.gate.shard import parse_shard
 from budgetguard.gate.wire import Wire
 from budgetguard.redaction import Redaction
 from budgetguard_worker.internals import is_property_test, kept_failure
@@ -49,7 +50,11 @@ class BudgetSession:
         self._homes = Homes(
             Path(options.budget_config) if options.budget_config else None, config.rootpath
         )
-        self._request = Request(names=tuple(options.budget_name), exact=options.budget_exact)
+        self._request = Request(
+            names=tuple(options.budget_name),
+            exact=options.budget_exact,
+            shard=parse_shard(options.budget_shard) if options.budget_shard else None,
+        )
         self._seed = options.budget_seed
         meter, _, subject = options.budget_pass.partition(":")
         self._only = (meter, subject) if meter else None

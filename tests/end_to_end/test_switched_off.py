@@ -25,7 +25,7 @@ def plugins():
         "--stepwise",
         "--deselect tests/test_outbox.py::test_outbox",
         "--benchmark-disable --budget-update",
-        "--budget-name=tests/test_inbox.py --budget-pass=clock: --budget-exact",
+        "--budget-name=tests/test_inbox.py --budget-pass=clock: --budget-exact --budget-shard=1/9",
     ],
 )
 def test_addopts_are_taken_back(over_budget, addopts):

@@ -1,15 +1,17 @@
 """A report for programs: every field of every verdict, numbers in canonical units.
 
 Bytes, seconds, ratio (0.05 is 5 %), count and per second. Fields may be added under one `schema`;
-none changes its meaning.
+none changes its meaning. `schema.py` publishes the form, `reading.py` reads it back.
 """
 
 import json
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from budgetguard.gate.model import Outcome, Report, Verdict
+from budgetguard.gate.shard import Shard
 
 SCHEMA = 1
 
@@ -21,10 +23,14 @@ def render(report: Report) -> str:
         "schema": SCHEMA,
         "tool": report.tool,
         "machine": report.machine,
+        "commit": report.commit,
+        "folder": report.folder,
+        "asked": report.asked,
         "started": report.started,
         "duration_s": report.duration_s,
         "whole": report.whole,
         "strict": report.strict,
+        "shard": _shard(report.shard, report.unmatched) if report.shard else None,
         "exit_code": report.exit_code,
         "summary": {
             "limits": report.total,
@@ -38,6 +44,14 @@ def render(report: Report) -> str:
         "notes": list(report.notes),
     }
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def _shard(shard: Shard, unmatched: Sequence[Verdict]) -> dict[str, object]:
+    return {
+        "number": shard.number,
+        "of": shard.of,
+        "unmatched": [_verdict(verdict) for verdict in unmatched],
+    }
 
 
 def _verdict(verdict: Verdict) -> dict[str, object]:

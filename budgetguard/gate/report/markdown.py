@@ -14,6 +14,7 @@ from budgetguard.gate.report.wording import (
     guarded,
     ranked,
     sentence,
+    shard,
     subject,
     visible,
 )
@@ -41,7 +42,7 @@ _HEAD = (
 )
 _ENTITIES = str.maketrans({mark: f"&#{ord(mark)};" for mark in "\\`*_[]|~$!&<>\"'"})
 """Entities and no backslashes, because Markdown is not read in the lines of an HTML block."""
-_BLOCK_START = re.compile(r"^([-+=]|[0-9]+(?=[.)]))")
+_BLOCK_START = re.compile(r"^([-+=]|[0-9]+(?=[.)](?:\s|$)))")
 _BREAK = "\u200b"
 _ACTIVE = re.compile(r"(?i)@|(?<!&)#|://|www\.|GH-(?=[0-9])")
 """What becomes a mention, a reference or a link by itself, unless its first character stands apart."""
@@ -130,10 +131,12 @@ class _Text:
 
 def _headline(report: Report) -> str:
     mark = {0: "✅", 1: "❌", 4: "⚠️"}.get(report.exit_code, "❔")
+    if report.shard and not report.total:
+        return f"{mark} no budget is in {shard(report)}"
     if not report.total:
         return f"{mark} budgetguard measured nothing"
     said = " · ".join(counts(report)[:3]) or "within budget"
-    return f"{mark} {said}"
+    return f"{mark} {said} · {shard(report)} only" if report.shard else f"{mark} {said}"
 
 
 def _summary(report: Report) -> str:
@@ -146,7 +149,9 @@ def _row(verdict: Verdict) -> str:
     outcome = mark if verdict.enforced else f"{mark} not enforced"
     named = [_code(verdict.budget), _code(subject(verdict))]
     numbers = [_cell(text) for text in (*cells(verdict), change(verdict))]
-    return f"| {' | '.join([outcome, *named, *numbers])} |".replace("|  |", "| |")
+    return (
+        "|" + "|".join(f" {cell} " if cell else " " for cell in (outcome, *named, *numbers)) + "|"
+    )
 
 
 def _cell(text: str) -> str:

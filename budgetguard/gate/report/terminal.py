@@ -15,6 +15,7 @@ from budgetguard.gate.report.wording import (
     measured_of_allowed,
     ranked,
     sentence,
+    shard,
     shorten,
     subject,
     visible,
@@ -180,13 +181,15 @@ class _Page:
 
     def last(self, report: Report) -> Iterator[str]:
         looks = {0: "green", 1: "red", 4: "red"}.get(report.exit_code, "yellow")
-        if not report.total:
+        if not report.total and not report.shard:
             yield self.style(
                 "nothing was measured: no budget was found; write one under budgets:, or mark a test",
                 "red",
             )
         seconds = show(report.duration_s, Unit.SECONDS, digits=2)
         parts = [guarded(report), *counts(report), f"exit {report.exit_code} · {seconds}"]
+        if report.shard:
+            yield f"{shard(report)} only; the verdict on all of them: budgetguard report merge"
         lines = [""]
         for part in parts:
             joined = f"{lines[-1]} · {part}" if lines[-1] else part

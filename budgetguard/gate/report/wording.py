@@ -99,6 +99,11 @@ def guarded(report: Report) -> str:
     return f"guarded {report.guarded} of {report.total} {limits}"
 
 
+def shard(report: Report) -> str:
+    """`shard 2/5`, "" for a report of everything."""
+    return f"shard {report.shard}" if report.shard else ""
+
+
 def visible(text: str) -> str:
     """One line without power over a terminal: control characters and stray bytes as escapes."""
     return "".join(_visible(character) for character in text)

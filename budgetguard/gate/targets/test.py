@@ -112,6 +112,8 @@ class Session:
         ]
         arguments += [f"--budget-name={name}" for name in request.names]
         arguments += ["--budget-exact"] if request.exact else []
+        # which tests are in it is known once pytest has found them
+        arguments += [f"--budget-shard={request.shard}"] if request.shard else []
         if request.inject:
             arguments += ["-p", "pytest_budgetguard.inject", f"--budget-inject={request.inject}"]
         arguments += [f"--budget-seed={request.seed}"] if request.seed is not None else []

@@ -1,6 +1,7 @@
 """The report for a pull request."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -69,6 +70,68 @@ def test_outside_text_in_lists_is_inert():
     )
 
     _check_inert(text)
+
+
+ATTEMPTS = {
+    "a row": "x | y | z\n| ✅ | all | fine |",
+    "a link": "[all is well](https://evil.example)",
+    "a reference": "![x][1]\n\n[1]: https://evil.example/x.png",
+    "an image": "<img src=https://evil.example/x onerror=alert(1)>",
+    "the end of the code": "</code></summary></details><h1>fine</h1>",
+    "an entity": "&lt;script&gt; &#64;org/team &commat;org",
+    "a comment": "<!-- budgetguard:main -->",
+    "a mention": "@octocat @org/team user@example.org",
+    "an issue": "#1 org/repo#2 GH-3 org/repo@0123456789012345678901234567890123456789",
+    "an address": "<https://evil.example> https://evil.example www.evil.example ftp://evil.example",
+    "a fence": "```\n# fine\n```",
+    "backslashes": "\\| \\` \\<b>",
+    "right to left": "\u202egnp.exe\u202c \u2066x\u2069 \u200fx",
+    "no width": "f\u200bi\u200cn\u200de\ufeff \u2060x\u00ad",
+    "tags": "x\U000e0041\U000e0042",
+    "lines": "x\u2028y\u2029z\x0bw\x0cv\x85u\ry",
+    "a terminal": "\x1b[2J\x1b]0;x\x07",
+    "a formula": "$\\href{https://evil.example}{fine}$ $`x`$",
+    "an alert": "> [!WARNING]\n> x",
+    "a task": "- [x] fine",
+}
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS)
+def test_attempts_to_break_out(attempt):
+    """In every place that text from outside takes, it stays text: no row, link, mention, tag or mark."""
+    hostile = verdict(
+        budget=attempt,
+        limit=attempt,
+        selector=attempt,
+        reason=attempt,
+        hint=attempt,
+        note=attempt,
+        evidence=(attempt,),
+        where=Where(attempt, 4, attempt),
+    )
+    text = markdown.render(
+        Report(
+            verdicts=(hostile, replace(hostile, outcome=Outcome.PASS)),
+            left=(LeftToCheck(attempt, attempt, attempt),),
+            notes=(attempt,),
+            machine=attempt,
+            tool=attempt,
+            started=attempt,
+        )
+    )
+
+    assert set(re.findall(r"</?([^>]*)>", text)) <= {"details", "summary", "code", "sub", "br"}
+    assert not re.search(r"@(?!\u200b)|\]\(|://|www\.|(?<!&)#[0-9]|GH-|`", text)
+    assert not re.search(r"&(?!#[0-9]+;)", text)
+    assert not set(
+        "\u202e\u2066\u200f\u200c\u200d\ufeff\u2060\u00ad\U000e0041\u2028\u2029\x0b\x85\x1b"
+    ) & set(text)
+    rows = [line for line in text.split("\n") if line.startswith("|")]
+    assert len(rows) == 6
+    assert all(row.count("|") == 8 for row in rows)
+    lines = text.split("\n")
+    assert sum(bool(re.match(r"#+(\s|$)", line)) for line in lines) == 1
+    assert not any(line.startswith(("- [", "> [", "    ", "\t")) for line in lines)
 
 
 def _check_inert(text):
