@@ -4,7 +4,6 @@ Which part a budget is in follows from its own name alone, so that neither order
 there is moves it. The tests of one file stay together and share their fixtures.
 """
 
-import hashlib
 import re
 from dataclasses import dataclass
 
@@ -25,6 +24,8 @@ class Shard:
 
     def holds(self, budget: str) -> bool:
         """Whether the budget of this name is in this part; a test goes where its file goes."""
+        import hashlib  # only few runs are of a shard, and all of them read this module
+
         file = budget.partition("::")[0].encode("utf-8", "surrogatepass")
         drawn = int.from_bytes(hashlib.sha256(file).digest()[:8], "big")
         return drawn % self.of == self.number - 1
