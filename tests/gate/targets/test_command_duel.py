@@ -616,4 +616,5 @@ def test_the_sitecustomize_of_a_project_still_runs(sides):
     write(sides, "", "")
     one(sides, TIME, env={"PYTHONPATH": "."})
     for side in sides:
-        assert len((side.folder / "site").read_text()) == 4, "warm-up and every pair"
+        # a pair in which one side waited for the other is run once more
+        assert len((side.folder / "site").read_text()) >= 4, "warm-up and every pair"
