@@ -25,6 +25,12 @@ def read(body, wanted=ALL):
     return readings()
 
 
+def least(body):
+    """The least of four: with workers, a thread of the test run may allocate beside a call."""
+    readings = [{name: r.value for name, r in read(body).items()} for _ in range(4)]
+    return min(readings, key=lambda one: one["allocations"])
+
+
 def hold_ten():
     kept = [bytearray(MB) for _ in range(10)]
     del kept
@@ -124,10 +130,9 @@ def test_later_calls_repeat_to_the_digit(body):
 def test_the_size_of_the_heap_does_not_matter():
     """What lives already does not decide when the collector runs inside the body."""
     read(make_knots)
-    before = read(make_knots)
+    before = least(make_knots)
     kept = [[i] for i in range(300_000)]
-    after = read(make_knots)
-    assert {n: r.value for n, r in before.items()} == {n: r.value for n, r in after.items()}
+    assert least(make_knots) == before
     assert len(kept) == 300_000
 
 
