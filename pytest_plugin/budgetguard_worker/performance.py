@@ -196,6 +196,7 @@ class Performance:
             self.problem = "an asynchronous body cannot be called again, nor in a fork of its loop"
         elif state == OWN:
             result = await once(self.talk.first)
+            self.worker.link.stay()
             if not self.problem:
                 self._next = await converse_later(self.talk.serve(STRAIGHT), run)
             return result
