@@ -37,6 +37,7 @@ SCRIPTS = {
     "meter_cost": Settings("15", "120"),
     "recorder_cost": Settings("--rounds 3", "--rounds 25"),
     "block_noise": Settings("--blocks 2", "--blocks 24"),
+    "power_of_looks": Settings("", ""),
     "leak_accuracy": Settings("1", "5"),
     "hook_times": Settings("--rounds 3", "--rounds 15"),
 }

@@ -10,8 +10,8 @@ from budgetguard.cli.screen import say, style, width
 from budgetguard.gate.bisect import Found, Step
 from budgetguard.gate.bisect import bisect as search
 from budgetguard.gate.contest import SECONDS
-from budgetguard.gate.model import Outcome
 from budgetguard.gate.report.wording import sentence, shorten, subject, visible
+from budgetguard.gate.verdict import Outcome
 
 _EPILOG = """\
 \b

@@ -13,21 +13,11 @@ from budgetguard.gate.config import Config
 from budgetguard.gate.inference import CEILING_READINGS, readings_for
 from budgetguard.gate.judge import Yardstick
 from budgetguard.gate.limits import nearest
-from budgetguard.gate.model import (
-    Budget,
-    LeftToCheck,
-    Limit,
-    Outcome,
-    Point,
-    Reading,
-    Request,
-    Rule,
-    Stored,
-    Verdict,
-)
+from budgetguard.gate.model import Budget, Limit, Point, Reading, Request, Rule, Stored
 from budgetguard.gate.report.wording import cells, change, subject, visible
 from budgetguard.gate.run import Measured, measure, scope, yardstick
 from budgetguard.gate.settle import settle
+from budgetguard.gate.verdict import LeftToCheck, Outcome, Verdict
 from budgetguard.units import show_together
 
 _LOOKS = {

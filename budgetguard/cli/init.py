@@ -12,8 +12,8 @@ from budgetguard.cli.screen import say
 from budgetguard.cli.survey import Assets, Survey, survey
 from budgetguard.errors import UsageError
 from budgetguard.gate.atomic import replace_text
-from budgetguard.gate.config import TOML_NAME, YAML_NAME
 from budgetguard.gate.document import has_table
+from budgetguard.gate.names import TOML_NAME, YAML_NAME
 from budgetguard.gate.schema import render
 from budgetguard.units import Unit, show
 

@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from budgetguard.cli.screen import Progress
 from budgetguard.errors import UsageError
-from budgetguard.gate.config import TOML_NAME, YAML_NAME, Config, find_config, load_config
+from budgetguard.gate.config import Config, find_config, load_config
+from budgetguard.gate.names import TOML_NAME, YAML_NAME
 
 T = TypeVar("T")
 

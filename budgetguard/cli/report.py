@@ -7,10 +7,10 @@ import click
 from budgetguard.cli.screen import say, style, width
 from budgetguard.errors import UsageError
 from budgetguard.gate.atomic import replace_text
-from budgetguard.gate.model import Report
 from budgetguard.gate.report import FORMATS, json, renderer_of, terminal
 from budgetguard.gate.report.joining import join
 from budgetguard.gate.report.reading import read_report
+from budgetguard.gate.verdict import Report
 
 _SHOW, _MERGE = "show", "merge"
 _REPORT_EPILOG = """\

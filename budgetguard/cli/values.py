@@ -1,8 +1,9 @@
 """Entries of the baseline and their changes, as lines for people and rows for programs."""
 
 from budgetguard.gate.changes import Change
-from budgetguard.gate.model import Point, Stored, Verdict
+from budgetguard.gate.model import Point, Stored
 from budgetguard.gate.report.wording import visible
+from budgetguard.gate.verdict import Verdict
 from budgetguard.units import show, show_change, show_together
 
 

@@ -22,13 +22,11 @@ from budgetguard.gate.model import (
     Budget,
     Compared,
     Limit,
-    Outcome,
     Point,
     Reading,
     Readings,
     Request,
     Stored,
-    Verdict,
 )
 from budgetguard.gate.run import check_names, measure, yardstick
 from budgetguard.gate.settle import Scope, settle
@@ -38,6 +36,7 @@ from budgetguard.gate.sides.history import Commit
 from budgetguard.gate.sides.prepare import prepare
 from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.targets import COMPARED, duel_of
+from budgetguard.gate.verdict import Outcome, Verdict
 
 
 @dataclass(frozen=True, slots=True)

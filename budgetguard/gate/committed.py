@@ -1,10 +1,10 @@
 """What git holds of a file: at a commit, and on the sides of a conflict. git is only ever read."""
 
 import os
-import subprocess
 from pathlib import Path
 
 from budgetguard.errors import UsageError
+from budgetguard.gate.sides.git import NoAnswer, run
 
 TIMEOUT_S = 30.0
 OURS, THEIRS = 2, 3
@@ -32,23 +32,15 @@ def side_of_conflict(file: Path, stage: int) -> str | None:
 def _git(file: Path, *arguments: str) -> str | None:
     """What a git command prints in the folder of `file`, None when it fails."""
     try:
-        finished = subprocess.run(
-            ["git", *arguments],
-            cwd=file.parent,
-            env={**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-        return finished.stdout.decode() if finished.returncode == 0 else None
-    except FileNotFoundError:
-        raise UsageError(
-            "git is not installed, and the committed baseline is read with it"
-        ) from None
-    except subprocess.TimeoutExpired:
-        raise UsageError(
-            f"git {arguments[0]} took over {TIMEOUT_S:.0f} s in {file.parent}"
-        ) from None
+        answer = run(file.parent, *arguments, timeout_s=TIMEOUT_S, environ=_environment())
+        return answer.output.decode() if answer.code == 0 else None
+    except NoAnswer as error:
+        needed = ", and the committed baseline is read with it" if error.missing else ""
+        raise UsageError(f"{error}{needed}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{file.name} as git holds it is not UTF-8 text") from None
+
+
+def _environment() -> dict[str, str]:
+    """That of a person: a repository or an index that it names is meant."""
+    return {**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}

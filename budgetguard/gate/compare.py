@@ -4,9 +4,7 @@ Nothing is judged here; every limit gets a reading that says what was compared, 
 be.
 """
 
-import os
 import random
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,17 +19,11 @@ from budgetguard.gate.contest import SECONDS, contest
 from budgetguard.gate.fingerprint import ChangedFile, Doubt, Same
 from budgetguard.gate.judge import Yardstick
 from budgetguard.gate.judge_pairs import needs_witness
-from budgetguard.gate.model import (
-    Budget,
-    Compared,
-    Point,
-    Reading,
-    Readings,
-    Request,
-)
+from budgetguard.gate.model import Budget, Compared, Point, Reading, Readings, Request
 from budgetguard.gate.paired import decide
 from budgetguard.gate.side import Side
 from budgetguard.gate.sides import bytecode, history
+from budgetguard.gate.sides.head import differing, head_beside
 from budgetguard.gate.sides.history import Commit, NoBaseYet
 from budgetguard.gate.sides.prepare import prepare
 from budgetguard.gate.sides.reaper import Reaper
@@ -147,11 +139,9 @@ class _Encounter:
                 reaper=self.reaper,
                 own_benchmarks=own,
             ) as base:
-                folder, root = self.config.folder, self.commit.root
-                head = Side("head", folder, sys.executable, root, _mirrored(base, root))
-                return self._duel(
-                    duel_of(target, base, head, self.request, self.reaper), budgets, base
-                )
+                head = head_beside(base, self.config.folder, self.commit.root)
+                duel = duel_of(target, base, head, self.request, self.reaper)
+                return self._duel(duel, budgets, base)
         except UsageError:
             raise
         except BudgetguardError as error:
@@ -186,7 +176,7 @@ class _Encounter:
         self, duel: Duel, budgets: Sequence[Budget], base: Side
     ) -> tuple[dict[str, str], dict[str, str]]:
         """What settles a benchmark without timing, by its name, and why the others have to be timed."""
-        changed = _changed(self.commit, base)
+        changed = [ChangedFile(one.path, one.status) for one in differing(self.commit, base)]
         results = self._recorded(duel, budgets, changed)
         if alone := [budget for budget in budgets if _alone(results[budget.name])]:
             results |= self._recorded(duel, alone, changed)  # without those whose code differs
@@ -254,11 +244,6 @@ def _own_told(reading: Reading) -> Reading:
     return replace(reading, note=note)
 
 
-def _mirrored(base: Side, root: Path) -> tuple[str, ...]:
-    """What stands first on the base's `sys.path`, in the head: both sides search as long and in one order."""
-    return tuple(str(root / Path(place).relative_to(base.root or root)) for place in base.path)
-
-
 def _alone(result: Same | Doubt) -> bool:
     """Whether only what other benchmarks ran before it in the same process stands against it."""
     return isinstance(result, Doubt) and result.alone
@@ -278,22 +263,6 @@ def _why_timed(readings: Readings) -> Iterator[str]:
     doubts = Counter(doubt for _, doubt in reasons if doubt)
     for doubt, number in doubts.most_common(_REASONS_TOLD):
         yield f"{number} of {len({point.budget for point in readings})} {doubt}"
-
-
-def _changed(commit: Commit, base: Side) -> list[ChangedFile]:
-    """The files that differ between the work tree and the base with head's benchmarks laid over it."""
-    return [
-        ChangedFile(one.path, one.status)
-        for one in history.changed_files(commit)
-        if base.root is None or _content(commit.root / one.path) != _content(base.root / one.path)
-    ]
-
-
-def _content(file: Path) -> bytes | None:
-    try:
-        return os.fsencode(os.readlink(file)) if file.is_symlink() else file.read_bytes()  # noqa: PTH115
-    except OSError:
-        return None
 
 
 def _all(budgets: Sequence[Budget], reading: Reading) -> dict[Point, Reading]:

@@ -10,13 +10,11 @@ from budgetguard.errors import ConfigError
 from budgetguard.gate.document import has_table, quoted, read_toml, read_yaml
 from budgetguard.gate.limits import LimitError, duplicates, nearest, parse_limit
 from budgetguard.gate.model import Accepted, Budget, Limit, Metric
+from budgetguard.gate.names import BASELINE_NAME, TOML_NAME, YAML_NAME
 from budgetguard.gate.section import Node, Problems, Section
 from budgetguard.gate.targets import TARGETS, Target
 from budgetguard.gate.targets.command.words import read_commands
 
-YAML_NAME = "budgetguard.yml"
-TOML_NAME = "pyproject.toml"
-BASELINE_NAME = "budgetguard.baseline.json"
 VERSION = "1"
 _MISNAMED = ("budgetguard.yaml", ".budgetguard.yml")
 

@@ -6,7 +6,8 @@ upwards; the lowest of a few sessions is what the code itself needs.
 
 from collections.abc import Sequence
 
-from budgetguard.gate.model import Budget, Outcome, Readings, Verdict
+from budgetguard.gate.model import Budget, Readings
+from budgetguard.gate.verdict import Outcome, Verdict
 
 CONFIRMING_SEEDS = (2, 3)
 """One further session each; the first red ran without a seed."""

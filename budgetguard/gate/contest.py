@@ -8,14 +8,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from budgetguard.gate.judge import Yardstick, in_force
-from budgetguard.gate.model import (
-    Budget,
-    Compared,
-    Limit,
-    Point,
-    Reading,
-    Step,
-)
+from budgetguard.gate.model import Budget, Compared, Limit, Point, Reading, Step
 from budgetguard.gate.paired import LOOKS, Paired, block_value, canary, decide, risk, room_of
 from budgetguard.gate.side import CANARY_POINT, Block
 from budgetguard.gate.targets.base import Duel

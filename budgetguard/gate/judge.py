@@ -8,18 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from budgetguard.gate.inference import decide
 from budgetguard.gate.judge_pairs import judge_pairs
-from budgetguard.gate.model import (
-    Accepted,
-    Budget,
-    Limit,
-    Outcome,
-    Point,
-    Reading,
-    Rule,
-    Step,
-    Stored,
-    Verdict,
-)
+from budgetguard.gate.model import Accepted, Budget, Limit, Point, Reading, Rule, Step, Stored
+from budgetguard.gate.verdict import Outcome, Verdict
 from budgetguard.units import show, show_change, show_together
 
 WARN_DAYS = 14

@@ -3,8 +3,9 @@
 import shlex
 from dataclasses import replace
 
-from budgetguard.gate.model import Better, Compared, Limit, Outcome, Verdict
+from budgetguard.gate.model import Better, Compared, Limit
 from budgetguard.gate.paired import Paired, decide
+from budgetguard.gate.verdict import Outcome, Verdict
 from budgetguard.units import show_together
 
 WITNESSED_FROM = 0.05

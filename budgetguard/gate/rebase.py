@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from budgetguard.gate.baseline import timestamp
 from budgetguard.gate.compare import DEFAULT, compare, waiting
 from budgetguard.gate.config import Config
-from budgetguard.gate.model import Baseline, Request, Verdict
+from budgetguard.gate.model import Baseline, Request
 from budgetguard.gate.run import measure, yardstick
 from budgetguard.gate.settle import Scope, settle
+from budgetguard.gate.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,22 +17,14 @@ from budgetguard.gate.config import Config
 from budgetguard.gate.confirm import CONFIRMING_SEEDS, doubted, lower
 from budgetguard.gate.judge import Yardstick
 from budgetguard.gate.limits import nearest
-from budgetguard.gate.model import (
-    Baseline,
-    Budget,
-    Point,
-    Reading,
-    Readings,
-    Report,
-    Request,
-    Verdict,
-)
+from budgetguard.gate.model import Baseline, Budget, Point, Reading, Readings, Request
 from budgetguard.gate.sampling import sample
 from budgetguard.gate.settle import Scope, Settled, settle
 from budgetguard.gate.shard import SESSION, Shard
 from budgetguard.gate.side import Side
 from budgetguard.gate.sides import git
 from budgetguard.gate.targets import TARGETS, Job
+from budgetguard.gate.verdict import Report, Verdict
 
 _SHA_LENGTHS = (40, 64)
 

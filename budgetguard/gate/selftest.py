@@ -18,17 +18,7 @@ from budgetguard.gate.config import Config
 from budgetguard.gate.contest import contest
 from budgetguard.gate.inference import CEILING_READINGS, readings_for
 from budgetguard.gate.judge import Yardstick, allowed, in_force, judge
-from budgetguard.gate.model import (
-    Budget,
-    Limit,
-    Outcome,
-    Point,
-    Reading,
-    Readings,
-    Request,
-    Rule,
-    Verdict,
-)
+from budgetguard.gate.model import Budget, Limit, Point, Reading, Readings, Request, Rule
 from budgetguard.gate.run import Measured, check_names, measure, yardstick
 from budgetguard.gate.sampling import sample
 from budgetguard.gate.side import Side
@@ -39,6 +29,7 @@ from budgetguard.gate.targets.bundle.growing import copy_grown
 from budgetguard.gate.targets.command.duel import CommandDuel
 from budgetguard.gate.targets.command.more import TWICE, with_more
 from budgetguard.gate.targets.duel_of_tests import TestDuel
+from budgetguard.gate.verdict import Outcome, Verdict
 from budgetguard.units import Unit, show
 
 SLOWDOWN = 0.15

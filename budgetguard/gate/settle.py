@@ -7,17 +7,15 @@ from budgetguard.gate.judge import Yardstick, judge
 from budgetguard.gate.limits import nearest, select
 from budgetguard.gate.model import (
     Budget,
-    LeftToCheck,
     Limit,
-    Outcome,
     Point,
     Reading,
     Readings,
     Stored,
-    Verdict,
     Where,
     by_subject,
 )
+from budgetguard.gate.verdict import LeftToCheck, Outcome, Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,18 +163,19 @@ def _children_ns() -> int:
 
 def cost_of(begun: Marks, ended: Marks) -> Cost:
     """The cost of the stretch between two readings."""
-    children_ns = ended.children - begun.children
-    cpu_ns = ended.process - begun.process + children_ns
-    return Cost(cpu_ns, blocked_of(begun, ended, cpu_ns)[0], ended.inner_wall - begun.inner_wall)
+    return cost_and_doubt(begun, ended)[0]
 
 
-def blocked_of(begun: Marks, ended: Marks, cpu_ns: int) -> tuple[int | None, str]:
-    """How long the thread waited for anything but a processor, or why that is not known."""
-    wall_ns = ended.outer_wall - begun.outer_wall
+def cost_and_doubt(begun: Marks, ended: Marks) -> tuple[Cost, str]:
+    """The same, and why it is not known how long the thread waited for anything but a processor."""
+    cpu_ns = ended.process - begun.process + ended.children - begun.children
+    wall_ns = ended.inner_wall - begun.inner_wall
+    outer_ns = ended.outer_wall - begun.outer_wall
     own_ns = ended.thread - begun.thread
-    if cpu_ns - own_ns > max(OTHERS_FLOOR_NS, OTHERS_SHARE * wall_ns):
-        return None, OVERLAP
+    if cpu_ns - own_ns > max(OTHERS_FLOOR_NS, OTHERS_SHARE * outer_ns):
+        return Cost(cpu_ns, None, wall_ns), OVERLAP
     before, after = begun.schedstat.split(), ended.schedstat.split()
     if len(before) < 2 or len(after) < 2 or after[0] == b"0":  # a kernel that does not count
-        return None, NO_SCHEDSTAT
-    return max(0, wall_ns - (int(after[1]) - int(before[1])) - own_ns), ""
+        return Cost(cpu_ns, None, wall_ns), NO_SCHEDSTAT
+    queued_ns = int(after[1]) - int(before[1])
+    return Cost(cpu_ns, max(0, outer_ns - queued_ns - own_ns), wall_ns), ""

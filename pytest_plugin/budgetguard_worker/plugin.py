@@ -10,13 +10,7 @@ import pytest
 
 from budgetguard_worker.benchmark import take_over
 from budgetguard_worker.canary import canary
-from budgetguard_worker.internals import (
-    first_line,
-    is_property_test,
-    node_id,
-    stop_timer,
-    twin_of,
-)
+from budgetguard_worker.internals import first_line, is_property_test, node_id, stop_timer, twin_of
 from budgetguard_worker.performance import Performance
 from budgetguard_worker.rounds import straight
 from budgetguard_worker.stand_in import PERFORMANCE

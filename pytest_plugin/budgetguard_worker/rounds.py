@@ -11,15 +11,7 @@ from contextlib import contextmanager
 from itertools import repeat
 from typing import Any
 
-from budgetguard_worker.clock import (
-    Cost,
-    Tally,
-    begin,
-    close,
-    cost_of,
-    end,
-    open_schedstat,
-)
+from budgetguard_worker.clock import Cost, Tally, begin, close, cost_of, end, open_schedstat
 
 Round = Callable[[int], Cost]
 LaterRound = Callable[[int], Awaitable[Cost]]

@@ -9,16 +9,9 @@ from budgetguard.errors import UsageError
 from budgetguard.gate import machine
 from budgetguard.gate.compare import Comparing, Comparison, compare, waiting
 from budgetguard.gate.items import TestOptions
-from budgetguard.gate.model import (
-    Budget,
-    LeftToCheck,
-    Point,
-    Reading,
-    Report,
-    Request,
-    Verdict,
-)
+from budgetguard.gate.model import Budget, Point, Reading, Request
 from budgetguard.gate.settle import Scope, settle
+from budgetguard.gate.verdict import LeftToCheck, Report, Verdict
 from pytest_budgetguard.summary import shown_report, shown_update
 from pytest_budgetguard.told import Budgets, Told, beside_others
 from pytest_budgetguard.update import update

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from budgetguard.gate.model import Verdict
+from budgetguard.gate.verdict import Verdict
 
 _BETWEEN = 3
 """How many lines stand between the numbers and the next step, so that all are 3 to 6."""

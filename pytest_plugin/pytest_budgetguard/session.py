@@ -10,9 +10,10 @@ import pytest
 from budgetguard import __version__
 from budgetguard.database.recorder import install
 from budgetguard.errors import BudgetguardError, ConfigError, UsageError
-from budgetguard.gate.model import Budget, Outcome, Point, Reading, Request, Verdict, Where
+from budgetguard.gate.model import Budget, Point, Reading, Request, Where
 from budgetguard.gate.settle import Scope, settle
 from budgetguard.gate.shard import parse_shard
+from budgetguard.gate.verdict import Outcome, Verdict
 from budgetguard.gate.wire import Wire
 from budgetguard.redaction import Redaction
 from budgetguard_worker.internals import is_property_test, kept_failure

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from budgetguard.gate.model import LeftToCheck, Outcome, Report, Verdict
 from budgetguard.gate.settle import LEFT_REASON
+from budgetguard.gate.verdict import LeftToCheck, Outcome, Report, Verdict
 from budgetguard.units import show_together
 from pytest_budgetguard.update import Updated
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from budgetguard.gate.meters import METRICS
-from budgetguard.gate.model import Budget, Outcome, Point, Reading, Readings, Verdict
+from budgetguard.gate.model import Budget, Point, Reading, Readings
+from budgetguard.gate.verdict import Outcome, Verdict
 from budgetguard.gate.wire import budget_message, to_budget, to_reading
 from pytest_budgetguard.declared import Bound, Home, Homes
 

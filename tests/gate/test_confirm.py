@@ -6,7 +6,8 @@ from budgetguard.gate.confirm import doubted, lower
 from budgetguard.gate.judge import Yardstick, judge
 from budgetguard.gate.limits import parse_limit
 from budgetguard.gate.meters import METRICS
-from budgetguard.gate.model import Budget, Outcome, Point, Reading, Stored, Verdict, Where
+from budgetguard.gate.model import Budget, Point, Reading, Stored, Where
+from budgetguard.gate.verdict import Outcome, Verdict
 from budgetguard.units import Unit
 
 KEY = "here"

@@ -10,17 +10,8 @@ from hypothesis import strategies as st
 
 from budgetguard.gate.judge import Yardstick, judge
 from budgetguard.gate.limits import parse_limit
-from budgetguard.gate.model import (
-    Accepted,
-    Budget,
-    Metric,
-    Outcome,
-    Point,
-    Reading,
-    Rule,
-    Stored,
-    Where,
-)
+from budgetguard.gate.model import Accepted, Budget, Metric, Point, Reading, Rule, Stored, Where
+from budgetguard.gate.verdict import Outcome
 from budgetguard.units import Unit
 
 METRICS = {

@@ -8,7 +8,8 @@ from budgetguard.gate.judge import Yardstick, judge
 from budgetguard.gate.judge_pairs import needs_witness
 from budgetguard.gate.limits import parse_limit
 from budgetguard.gate.meters import METRICS
-from budgetguard.gate.model import Budget, Compared, Outcome, Reading, Where
+from budgetguard.gate.model import Budget, Compared, Reading, Where
+from budgetguard.gate.verdict import Outcome
 
 SLOW = (0.2,) * 12
 TIGHT = (0.08,) * 12

@@ -7,22 +7,9 @@ import pytest
 
 from budgetguard.gate.judge import Yardstick
 from budgetguard.gate.limits import parse_limit
-from budgetguard.gate.model import (
-    RED,
-    Budget,
-    LeftToCheck,
-    Metric,
-    Outcome,
-    Point,
-    Reading,
-    Report,
-    Request,
-    Rule,
-    Stored,
-    Verdict,
-    Where,
-)
+from budgetguard.gate.model import Budget, Metric, Point, Reading, Request, Rule, Stored, Where
 from budgetguard.gate.settle import Scope, settle
+from budgetguard.gate.verdict import RED, LeftToCheck, Outcome, Report, Verdict
 from budgetguard.units import Unit
 
 METRICS = {

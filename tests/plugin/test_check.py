@@ -6,8 +6,9 @@ import pytest
 
 from budgetguard.errors import ConfigError
 from budgetguard.gate.config import load_config
-from budgetguard.gate.model import Outcome, Request
+from budgetguard.gate.model import Request
 from budgetguard.gate.run import check
+from budgetguard.gate.verdict import Outcome
 from budgetguard.gate.wire import messages
 
 

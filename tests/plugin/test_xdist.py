@@ -58,7 +58,7 @@ def test_a_green_session_stays_green(project):
     assert result.ret == 0
     assert "guarded 1 of 1 limits" in result.stdout.str()
     project.write(
-        test_it="import pytest\n@pytest.mark.budget('queries <= 3')\ndef test_a(): pytest.skip()\n"
+        test_it="import pytest\n@pytest.mark.budget('queries <= 3')\ndef test_a(): pytest.skip('why')\n"
     )
     result = project.start("-n", "2")
     assert result.ret == 1

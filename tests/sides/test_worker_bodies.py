@@ -286,7 +286,7 @@ def test_fails():
 def test_skipped():
     pytest.skip("not today")
 
-@pytest.mark.xfail
+@pytest.mark.xfail(reason="known")
 def test_expected_to_fail():
     assert work() == 0
 

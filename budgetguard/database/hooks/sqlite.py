@@ -15,14 +15,7 @@ from typing import Any
 
 from budgetguard.database.callsite import Site, call_site, is_user, place
 from budgetguard.database.hooks.quiet import quiet
-from budgetguard.database.recording import (
-    Count,
-    Tally,
-    come_back,
-    from_before,
-    tallies,
-    tally_of,
-)
+from budgetguard.database.recording import Count, Tally, come_back, from_before, tallies, tally_of
 from budgetguard.hooks import Patches
 
 _FACTORY_AT = 5  # the position of `factory` among connect's parameters

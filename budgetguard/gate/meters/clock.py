@@ -13,7 +13,7 @@ from budgetguard.gate.inference import quantile
 from budgetguard.gate.meters.base import Read
 from budgetguard.gate.model import Metric, Reading, Rule
 from budgetguard.units import Unit
-from budgetguard_worker.clock import Marks, begin, blocked_of, close, cost_of, end, open_schedstat
+from budgetguard_worker.clock import Marks, begin, close, cost_and_doubt, end, open_schedstat
 
 QUANTILES: Mapping[str, float] = {
     "p50": 0.5,
@@ -95,10 +95,9 @@ def of_rounds(durations: Sequence[float]) -> Mapping[str, Reading]:
 def _readings(wanted: frozenset[str], begun: Marks, ended: Marks) -> Mapping[str, Reading]:
     if _stands_still(begun, ended):
         return {name: Reading(error=_STANDS_STILL) for name in wanted}
-    cost = cost_of(begun, ended)
+    cost, why_not = cost_and_doubt(begun, ended)
     cpu_s = cost.cpu_ns / 1e9
     if cost.blocked_ns is None:
-        _, why_not = blocked_of(begun, ended, cost.cpu_ns)
         why = f"blocked could not be read: {why_not}; put the limit on time or wall"
         time_spent = Reading(value=cpu_s, note=f"CPU time only: {why_not}")
         blocked = Reading(error=why)

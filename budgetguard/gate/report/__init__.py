@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from budgetguard.errors import UsageError
-from budgetguard.gate.model import Report
+from budgetguard.gate.verdict import Report
 
 Renderer = Callable[[Report], str]
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from budgetguard.errors import UsageError
-from budgetguard.gate.model import LeftToCheck, Report, Verdict
 from budgetguard.gate.report.wording import visible
 from budgetguard.gate.shard import SESSION, Shard
+from budgetguard.gate.verdict import LeftToCheck, Report, Verdict
 
 _SHOWN = 8
 

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from budgetguard.gate.model import Outcome, Report, Verdict
 from budgetguard.gate.shard import Shard
+from budgetguard.gate.verdict import Outcome, Report, Verdict
 
 SCHEMA = 1
 

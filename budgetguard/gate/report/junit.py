@@ -9,8 +9,8 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
 
-from budgetguard.gate.model import LeftToCheck, Outcome, Report, Verdict
 from budgetguard.gate.report.wording import cells, sentence, subject, visible
+from budgetguard.gate.verdict import LeftToCheck, Outcome, Report, Verdict
 
 _LONGEST_MESSAGE = 1_000
 _FAILURE, _ERROR, _SKIPPED = "failure", "error", "skipped"

@@ -6,7 +6,6 @@ Whatever comes from outside is escaped: it can neither break the table nor menti
 import re
 from collections.abc import Iterator, Sequence
 
-from budgetguard.gate.model import LeftToCheck, Outcome, Report, Verdict
 from budgetguard.gate.report.wording import (
     cells,
     change,
@@ -18,6 +17,7 @@ from budgetguard.gate.report.wording import (
     subject,
     visible,
 )
+from budgetguard.gate.verdict import LeftToCheck, Outcome, Report, Verdict
 from budgetguard.units import Unit, show
 
 LARGEST = 65_536
@@ -48,9 +48,9 @@ _ACTIVE = re.compile(r"(?i)@|(?<!&)#|://|www\.|GH-(?=[0-9])")
 """What becomes a mention, a reference or a link by itself, unless its first character stands apart."""
 
 
-def render(report: Report) -> str:
-    """The Markdown text, at most `LARGEST` characters; a line says how much was cut."""
-    text = _Text(LARGEST - _TAIL)
+def render(report: Report, largest: int = LARGEST) -> str:
+    """The Markdown text, at most `largest` characters; a line says how much was cut."""
+    text = _Text(largest - _TAIL)
     text.add(f"### {_headline(report)}", "", _summary(report), "")
     worst = [verdict for verdict in ranked(report.verdicts) if verdict.outcome is not Outcome.PASS]
     passed = [verdict for verdict in report.verdicts if verdict.outcome is Outcome.PASS]

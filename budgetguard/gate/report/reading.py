@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from budgetguard.errors import UsageError
-from budgetguard.gate.model import LeftToCheck, Outcome, Report, Verdict, Where
+from budgetguard.gate.model import Where
 from budgetguard.gate.report.json import SCHEMA
 from budgetguard.gate.shard import MOST, Shard
+from budgetguard.gate.verdict import LeftToCheck, Outcome, Report, Verdict
 from budgetguard.units import Unit
 
 LARGEST_BYTES = 64 * 1024 * 1024

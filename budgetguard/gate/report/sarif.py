@@ -9,8 +9,8 @@ import json
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from budgetguard.gate.model import Outcome, Report, Verdict
 from budgetguard.gate.report.wording import measured_of_allowed, ranked, sentence, subject, visible
+from budgetguard.gate.verdict import Outcome, Report, Verdict
 
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -12,9 +12,9 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 
-from budgetguard.gate.model import Outcome
 from budgetguard.gate.report.json import SCHEMA
 from budgetguard.gate.shard import MOST
+from budgetguard.gate.verdict import Outcome
 from budgetguard.units import Unit
 
 SHIPPED = Path(__file__).parents[2] / "budgetguard-report.schema.json"

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 
-from budgetguard.gate.model import LeftToCheck, Outcome, Report, Verdict
 from budgetguard.gate.report.wording import (
     change,
     columns,
@@ -20,6 +19,7 @@ from budgetguard.gate.report.wording import (
     subject,
     visible,
 )
+from budgetguard.gate.verdict import LeftToCheck, Outcome, Report, Verdict
 from budgetguard.units import Unit, show
 
 Style = Callable[[str, str], str]

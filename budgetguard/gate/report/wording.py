@@ -4,7 +4,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-from budgetguard.gate.model import Outcome, Report, Verdict
+from budgetguard.gate.verdict import Outcome, Report, Verdict
 from budgetguard.units import show, show_change, show_together
 
 WORST_FIRST = (

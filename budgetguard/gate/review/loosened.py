@@ -12,18 +12,9 @@ from budgetguard.gate.config import Config
 from budgetguard.gate.items import TARGET, TestOptions, budget_of, covers
 from budgetguard.gate.judge import Yardstick, in_force, judge
 from budgetguard.gate.limits import select
-from budgetguard.gate.model import (
-    Accepted,
-    Baseline,
-    Budget,
-    Limit,
-    Outcome,
-    Point,
-    Reading,
-    Step,
-    Stored,
-)
+from budgetguard.gate.model import Accepted, Baseline, Budget, Limit, Point, Reading, Step, Stored
 from budgetguard.gate.review.wording import entry, needed, widened
+from budgetguard.gate.verdict import Outcome
 from budgetguard.units import show_together
 
 _NO_BASELINE = Baseline(exists=False)

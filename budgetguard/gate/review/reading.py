@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from budgetguard.errors import BaselineError, ConfigError
-from budgetguard.gate.config import TOML_NAME, Config, load_config
+from budgetguard.gate.config import Config, load_config
 from budgetguard.gate.document import has_table
 from budgetguard.gate.model import Baseline
+from budgetguard.gate.names import BASELINE_NAME, TOML_NAME
 from budgetguard.gate.review.loosened import Loosened, Review, State, review
 from budgetguard.gate.review.recorded import baseline_of
-from budgetguard.gate.review.versions import BASELINE_NAME, Held, Version
+from budgetguard.gate.review.versions import Held, Version
 
 Pairs = Sequence[tuple[Version, Version]]
 

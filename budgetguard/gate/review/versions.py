@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from budgetguard.errors import UsageError
-from budgetguard.gate.sides.git import Answer, BaseError, ask
+from budgetguard.gate.names import BASELINE_NAME, TOML_NAME, YAML_NAME
+from budgetguard.gate.sides.git import Answer, NoAnswer, run
 
-YAML_NAME = "budgetguard.yml"
-TOML_NAME = "pyproject.toml"
-BASELINE_NAME = "budgetguard.baseline.json"
 _NAMES = (YAML_NAME, TOML_NAME, BASELINE_NAME)
 _ANYWHERE = [f":(glob)**/{name}" for name in _NAMES]
 _TIMEOUT_S = 30.0
@@ -270,6 +268,6 @@ def _in_conflict(path: str) -> UsageError:
 
 def _ask(folder: Path, *arguments: str, given: bytes = b"", index: str = "") -> Answer:
     try:
-        return ask(folder, *arguments, timeout_s=_TIMEOUT_S, given=given, index=index)
-    except BaseError as error:
-        raise UsageError(str(error).split(": the base of time", maxsplit=1)[0]) from None
+        return run(folder, *arguments, timeout_s=_TIMEOUT_S, given=given, index=index)
+    except NoAnswer as error:
+        raise UsageError(str(error)) from None

@@ -1,7 +1,8 @@
-"""git as it is called for the sides: it asks nothing, runs no hook, takes no lock, and is bounded."""
+"""git as we call it: it asks nothing, runs no hook, takes no lock, and is bounded."""
 
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,14 @@ class BaseError(MeasureError):
     """The base commit could not be found, checked out or built; nothing is known of its speed."""
 
 
+class NoAnswer(MeasureError):
+    """git could not run or did not end: `missing` where there is none, or no folder to run it in."""
+
+    def __init__(self, reason: str, *, missing: bool = False) -> None:
+        self.missing = missing
+        super().__init__(reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What one git command came to."""
@@ -82,19 +91,26 @@ def environment() -> dict[str, str]:
     }
 
 
-def ask(
-    folder: Path, *arguments: str, timeout_s: float = TIMEOUT_S, given: bytes = b"", index: str = ""
+def run(
+    folder: Path,
+    *arguments: str,
+    timeout_s: float = TIMEOUT_S,
+    given: bytes = b"",
+    index: str = "",
+    environ: Mapping[str, str] | None = None,
 ) -> Answer:
-    """Run git in `folder` and return how it ended; raises `BaseError` where it cannot run or end.
+    """Run git in `folder` and return how it ended; raises `NoAnswer`.
 
-    `given` is its standard input, `index` the file that it takes for the index of the repository.
+    `given` is its standard input, `index` the file that it takes for the index of the repository, and
+    `environ` is used in place of `environment()`.
     """
+    known = environment() if environ is None else environ
     extra = {"GIT_INDEX_FILE": index} if index else {}
     try:
         done = subprocess.run(
             ["git", *_QUIET, *arguments],
             cwd=folder,
-            env=environment() | extra,
+            env={**known, **extra},
             input=given,
             capture_output=True,
             timeout=timeout_s,
@@ -102,15 +118,24 @@ def ask(
             start_new_session=True,  # no terminal: ssh cannot ask for a password there
         )
     except FileNotFoundError:
-        missing = "git is not installed" if folder.is_dir() else f"{folder} does not exist"
-        raise BaseError(
-            f"{missing}: the base of time is a commit; install git and have it in PATH"
-        ) from None
+        reason = "git is not installed" if folder.is_dir() else f"{folder} does not exist"
+        raise NoAnswer(reason, missing=True) from None
     except subprocess.TimeoutExpired:
-        raise BaseError(f"git {arguments[0]} took over {timeout_s:.0f} s in {folder}") from None
+        raise NoAnswer(f"git {arguments[0]} took over {timeout_s:.0f} s in {folder}") from None
     except (OSError, ValueError) as error:
-        raise BaseError(f"git {arguments[0]} cannot run in {folder}: {error}") from None
+        raise NoAnswer(f"git {arguments[0]} cannot run in {folder}: {error}") from None
     return Answer(done.returncode, done.stdout, last_lines(os.fsdecode(done.stderr)))
+
+
+def ask(
+    folder: Path, *arguments: str, timeout_s: float = TIMEOUT_S, given: bytes = b"", index: str = ""
+) -> Answer:
+    """The same where a side is looked for: raises `BaseError` where git cannot run or end."""
+    try:
+        return run(folder, *arguments, timeout_s=timeout_s, given=given, index=index)
+    except NoAnswer as error:
+        install = ": the base of time is a commit; install git and have it in PATH"
+        raise BaseError(f"{error}{install if error.missing else ''}") from None
 
 
 def need(folder: Path, *arguments: str, given: bytes = b"", index: str = "") -> Answer:

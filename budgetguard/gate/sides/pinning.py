@@ -49,7 +49,7 @@ def metronome(core: int) -> Iterator[None]:
     """Let those that work on this processor take turns every `TICK_S`, not every few milliseconds.
 
     A thread of ours wakes up there that often: what the scheduler picks when it sleeps again is what
-    has had less of the processor. Measured in docs/benchmarks.md, "Verdicts on time".
+    has had less of the processor. Measured in docs/benchmarks.md, "Noise of a block".
     """
     over = threading.Event()
 

@@ -16,7 +16,8 @@ from budgetguard.gate.sides.subjects import Cost, SweepOptions
 ROUND_NS = 5_000_000
 """What a round of the faster side should take."""
 SLICES = 10
-"""In so many parts a round is made. Blocks of the same short code then differ half as much."""
+"""In so many parts a round of short calls is made. With this, and rounds of longer calls at the same time,
+blocks of the same code differ half as much (benchmarks/block_noise.py)."""
 SHORT_NS = 1_000_000
 """A call up to this is short."""
 FEWEST_PAIRS, FEWEST_OF_LONG, LONG_NS = 8, 4, 30_000_000

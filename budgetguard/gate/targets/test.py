@@ -14,15 +14,7 @@ from budgetguard.gate.items import TestOptions
 from budgetguard.gate.limits import check_numbers
 from budgetguard.gate.meters import METRICS
 from budgetguard.gate.meters.memory import SCRATCH
-from budgetguard.gate.model import (
-    Budget,
-    Metric,
-    Point,
-    Reading,
-    Readings,
-    Request,
-    Where,
-)
+from budgetguard.gate.model import Budget, Metric, Point, Reading, Readings, Request, Where
 from budgetguard.gate.section import Section
 from budgetguard.gate.side import Side
 from budgetguard.gate.wire import messages, to_budget, to_reading

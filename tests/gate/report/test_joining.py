@@ -7,18 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from budgetguard.errors import UsageError
-from budgetguard.gate.model import (
-    Budget,
-    LeftToCheck,
-    Outcome,
-    Report,
-    Request,
-    Verdict,
-    Where,
-)
+from budgetguard.gate.model import Budget, Request, Where
 from budgetguard.gate.report import markdown, terminal
 from budgetguard.gate.report.joining import join
 from budgetguard.gate.shard import SESSION, Shard, parse_shard
+from budgetguard.gate.verdict import LeftToCheck, Outcome, Report, Verdict
 
 NAMES = [f"tests/test_{letter}.py::test_{number}" for letter in "abcdefgh" for number in range(3)]
 NAMES += [f"app-{number}" for number in range(8)]

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from budgetguard.errors import UsageError
-from budgetguard.gate.model import LeftToCheck, Outcome, Report, Verdict, Where
+from budgetguard.gate.model import Where
 from budgetguard.gate.report import renderer_of
+from budgetguard.gate.verdict import LeftToCheck, Outcome, Report, Verdict
 from budgetguard.units import Unit
 
 FAILED = Verdict(

@@ -7,21 +7,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from junitparser import Error, Failure, JUnitXml, Skipped
 
-from budgetguard.gate.model import LeftToCheck, Outcome, Report, Verdict, Where
+from budgetguard.gate.model import Where
 from budgetguard.gate.report import junit
-from budgetguard.units import Unit
+from budgetguard.gate.verdict import LeftToCheck, Outcome, Report
 
-
-def verdict(outcome=Outcome.PASS, **fields):
-    known = {
-        "budget": "app",
-        "target": "bundle",
-        "limit": "gzip <= 150 kB",
-        "metric": "gzip",
-        "unit": Unit.BYTES,
-        "where": Where("budgetguard.yml", 4, "budgets.app"),
-    }
-    return Verdict(outcome=outcome, **{**known, **fields})
+from .conftest import verdict
 
 
 def read(report):

@@ -7,24 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from budgetguard.gate.model import LeftToCheck, Outcome, Report, Verdict, Where
+from budgetguard.gate.model import Where
 from budgetguard.gate.report import markdown
-from budgetguard.units import Unit
+from budgetguard.gate.verdict import LeftToCheck, Outcome, Report
 
-
-def verdict(outcome=Outcome.FAIL, **fields):
-    known = {
-        "budget": "app",
-        "target": "bundle",
-        "limit": "gzip <= 150 kB",
-        "metric": "gzip",
-        "unit": Unit.BYTES,
-        "measured": 154_300,
-        "allowed": 150_000,
-        "reason": "154.3 kB is over 150 kB",
-        "where": Where("budgetguard.yml", 4, "budgets.app"),
-    }
-    return Verdict(outcome=outcome, **{**known, **fields})
+from .conftest import over
 
 
 def test_worst_first():
@@ -32,9 +19,9 @@ def test_worst_first():
     text = markdown.render(
         Report(
             verdicts=(
-                verdict(Outcome.PASS, budget="good"),
-                verdict(Outcome.NEW),
-                verdict(budget="bad"),
+                over(Outcome.PASS, budget="good"),
+                over(Outcome.NEW),
+                over(budget="bad"),
             )
         )
     )
@@ -53,7 +40,7 @@ HOSTILE = (
 @pytest.mark.parametrize("field", ["budget", "limit", "reason", "hint", "note", "selector"])
 def test_outside_text_is_inert(field):
     """No text from outside can break the table, mention, refer, link or embed."""
-    text = markdown.render(Report(verdicts=(verdict(**{field: HOSTILE}),)))
+    text = markdown.render(Report(verdicts=(over(**{field: HOSTILE}),)))
 
     _check_inert(text)
 
@@ -62,7 +49,7 @@ def test_outside_text_in_lists_is_inert():
     """Evidence, notes, places and what is left are escaped as well."""
     text = markdown.render(
         Report(
-            verdicts=(verdict(evidence=(HOSTILE,), where=Where(HOSTILE)),),
+            verdicts=(over(evidence=(HOSTILE,), where=Where(HOSTILE)),),
             left=(LeftToCheck(HOSTILE, HOSTILE, HOSTILE),),
             notes=(HOSTILE,),
             machine=HOSTILE,
@@ -99,7 +86,7 @@ ATTEMPTS = {
 @pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS)
 def test_attempts_to_break_out(attempt):
     """In every place that text from outside takes, it stays text: no row, link, mention, tag or mark."""
-    hostile = verdict(
+    hostile = over(
         budget=attempt,
         limit=attempt,
         selector=attempt,
@@ -146,7 +133,7 @@ def _check_inert(text):
 @given(st.text(max_size=200))
 def test_any_text_keeps_the_table_whole(name):
     """Whatever a name holds, each row is one line of seven cells and can be encoded."""
-    text = markdown.render(Report(verdicts=(verdict(budget=name, limit=name, reason=name),)))
+    text = markdown.render(Report(verdicts=(over(budget=name, limit=name, reason=name),)))
 
     rows = [line for line in text.split("\n") if line.startswith("|")]
     assert len(rows) == 3
@@ -157,7 +144,7 @@ def test_any_text_keeps_the_table_whole(name):
 @pytest.mark.parametrize("number", [400, 3000])
 def test_long_report_is_cut_whole(number):
     """At most 65 536 characters, every block closed, and a line that says how much is missing."""
-    verdicts = tuple(verdict(budget=f"tests/test_{n}.py::test" + "<" * 60) for n in range(number))
+    verdicts = tuple(over(budget=f"tests/test_{n}.py::test" + "<" * 60) for n in range(number))
     text = markdown.render(Report(verdicts=verdicts, notes=("n" * 5000,) * 50))
 
     assert len(text) <= markdown.LARGEST
@@ -168,7 +155,7 @@ def test_long_report_is_cut_whole(number):
 def test_many_green_rows_are_cut_inside_their_fold():
     """The fold of what passed is closed however many rows there are."""
     text = markdown.render(
-        Report(verdicts=tuple(verdict(Outcome.PASS, budget=f"b{n}") for n in range(5000)))
+        Report(verdicts=tuple(over(Outcome.PASS, budget=f"b{n}") for n in range(5000)))
     )
 
     assert len(text) <= markdown.LARGEST

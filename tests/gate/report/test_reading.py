@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from budgetguard.errors import UsageError
-from budgetguard.gate.model import LeftToCheck, Outcome, Report, Verdict, Where
+from budgetguard.gate.model import Where
 from budgetguard.gate.report import junit, markdown, reading, sarif, terminal
 from budgetguard.gate.report.json import render
 from budgetguard.gate.report.reading import read_report
 from budgetguard.gate.report.schema import SHIPPED, schema
 from budgetguard.gate.report.schema import render as render_schema
 from budgetguard.gate.shard import Shard
+from budgetguard.gate.verdict import LeftToCheck, Outcome, Report, Verdict
 from budgetguard.units import Unit
 
 texts = st.text(st.characters(exclude_categories=()), max_size=20)

@@ -7,24 +7,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema as Sarif
 
-from budgetguard.gate.model import Outcome, Report, Verdict, Where
+from budgetguard.gate.model import Where
 from budgetguard.gate.report import sarif
-from budgetguard.units import Unit
+from budgetguard.gate.verdict import Outcome, Report
 
-
-def verdict(outcome=Outcome.FAIL, **fields):
-    known = {
-        "budget": "app",
-        "target": "bundle",
-        "limit": "gzip <= 150 kB",
-        "metric": "gzip",
-        "unit": Unit.BYTES,
-        "measured": 154_300,
-        "allowed": 150_000,
-        "reason": "154.3 kB is over 150 kB",
-        "where": Where("budgetguard.yml", 4, "budgets.app"),
-    }
-    return Verdict(outcome=outcome, **{**known, **fields})
+from .conftest import over
 
 
 def run_of(*verdicts, **fields):
@@ -38,9 +25,9 @@ def run_of(*verdicts, **fields):
 def test_a_finding_stands_on_the_line_of_its_budget():
     """One result per limit that is over or not measured, at the repository's path; rules are metrics."""
     run = run_of(
-        verdict(Outcome.PASS),
-        verdict(),
-        verdict(Outcome.ERROR, metric="", limit="", where=Where("tests/test a.py", 9)),
+        over(Outcome.PASS),
+        over(),
+        over(Outcome.ERROR, metric="", limit="", where=Where("tests/test a.py", 9)),
         folder="web/",
     )
 
@@ -58,7 +45,7 @@ def test_a_finding_stands_on_the_line_of_its_budget():
 
 def test_what_has_no_line_is_a_notification():
     """A red verdict without a place is not lost."""
-    run = run_of(verdict(Outcome.VANISHED, where=Where("")), verdict(where=Where("x.py")))
+    run = run_of(over(Outcome.VANISHED, where=Where("")), over(where=Where("x.py")))
 
     assert run["results"] == []
     (invocation,) = run["invocations"]
@@ -76,15 +63,15 @@ def test_nothing_measured_is_no_success():
 
 def test_what_is_not_enforced_is_a_note():
     """A finding that stops nothing has no level of an error."""
-    assert run_of(verdict(enforced=False))["results"][0]["level"] == "note"
+    assert run_of(over(enforced=False))["results"][0]["level"] == "note"
 
 
 def test_a_finding_is_the_same_in_the_next_run():
     """Its fingerprint follows from budget and limit, not from numbers, texts or lines."""
-    moved = verdict(measured=160_000, reason="more", where=Where("budgetguard.yml", 9))
+    moved = over(measured=160_000, reason="more", where=Where("budgetguard.yml", 9))
     prints = [
         run_of(one)["results"][0]["partialFingerprints"]
-        for one in (verdict(), moved, verdict(budget="other"))
+        for one in (over(), moved, over(budget="other"))
     ]
 
     assert prints[0] == prints[1] != prints[2]
@@ -93,7 +80,7 @@ def test_a_finding_is_the_same_in_the_next_run():
 def test_outside_text_is_no_link():
     """A name or reason can neither link nor hide what follows it."""
     hostile = "[here](http://evil.example) \u202e\x1b[31m"
-    run = run_of(verdict(budget=hostile, reason=hostile, evidence=(hostile,)))
+    run = run_of(over(budget=hostile, reason=hostile, evidence=(hostile,)))
     text = json.dumps(run, ensure_ascii=False)
 
     assert "](" not in text
@@ -105,10 +92,10 @@ def test_outside_text_is_no_link():
 @example("\udc80 a\\b")
 def test_any_text_is_valid(text):
     """Whatever a name holds, the document keeps its form."""
-    run_of(verdict(budget=text, metric=text, reason=text, where=Where(text, 1)), folder=text)
+    run_of(over(budget=text, metric=text, reason=text, where=Where(text, 1)), folder=text)
 
 
 @pytest.mark.parametrize("line", [None, 0])
 def test_no_line_is_no_result(line):
     """A region begins at line 1."""
-    assert run_of(verdict(where=Where("x.py", line)))["results"] == []
+    assert run_of(over(where=Where("x.py", line)))["results"] == []

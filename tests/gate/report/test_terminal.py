@@ -4,25 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from budgetguard.gate.model import LeftToCheck, Outcome, Report, Verdict, Where
 from budgetguard.gate.report import terminal
 from budgetguard.gate.report.wording import columns
+from budgetguard.gate.verdict import LeftToCheck, Outcome, Report
 from budgetguard.units import Unit
 
-PLACE = Where("budgetguard.yml", 4, "budgets.app")
-
-
-def verdict(outcome=Outcome.PASS, **fields):
-    known = {
-        "budget": "app",
-        "target": "bundle",
-        "limit": "gzip <= 150 kB",
-        "metric": "gzip",
-        "unit": Unit.BYTES,
-        "where": PLACE,
-    }
-    return Verdict(outcome=outcome, **{**known, **fields})
-
+from .conftest import verdict
 
 PASSED = (
     verdict(measured=149_999, allowed=150_000),
