@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "bisect": "Find the commit that broke a budget.",
     "report": "Turn a JSON report into others, or join those of all shards.",
     "hook": "Run what the pre-commit hooks run.",
+    "action": "Run the steps of the GitHub Action.",
 }
 """The subcommands and what `--help` says of each; its module and its function bear its name."""
 

@@ -48,6 +48,7 @@ def test_time():
 MODULES = {
     "benchmark": "pytest_benchmark",
     "bundle": "brotli",
+    "github": "requests",
     "instructions": "pytest_codspeed",
     "memory": "memray",
 }

@@ -3,19 +3,14 @@
 import os
 import re
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from budgetguard.errors import UsageError
+from budgetguard.gate.sides.deepening import boundary, deepened, shallow_text
 from budgetguard.gate.sides.git import BaseError, ask, need
 
-DEEPEN = ("--deepen=50", "--deepen=500", "--unshallow")
-FETCH_S = 90.0
-"""How long all fetches together may take."""
-LARGEST_FETCH = 50
-"""How many branches are asked for at once."""
 _TIME_LINE = re.compile(r'\s*"time"\s*:')
 
 
@@ -59,13 +54,10 @@ def base_of_time(baseline_file: Path) -> Commit:
     root = top_of(file.parent)
     line = _time_line(file, root)
     commit = _blame(file, line)
-    until_s = time.monotonic() + FETCH_S
-    steps = iter(DEEPEN)
-    while commit in _boundary(root):
-        step = next(steps, "")
-        left_s = until_s - time.monotonic()
-        if not step or left_s <= 0 or not _fetch(root, step, left_s):
-            raise BaseError(_shallow_text(root, f"the commit that set the time of {file.name}"))
+    more = deepened(root)
+    while commit in boundary(root):
+        if not next(more, ""):
+            raise BaseError(shallow_text(root, f"the commit that set the time of {file.name}"))
         commit = _blame(file, line)
     return _described(root, commit)
 
@@ -76,7 +68,7 @@ def resolve(folder: Path, ref: str) -> Commit:
     name = f"{ref}^{{commit}}"
     answer = None if ref.startswith("-") else ask(root, "rev-parse", "--verify", "--quiet", name)
     if answer is None or answer.code or not answer.text:
-        hint = _shallow_text(root, "it") if _boundary(root) else "git fetch may bring it"
+        hint = shallow_text(root, "it") if boundary(root) else "git fetch may bring it"
         raise UsageError(
             f"{ref!r} is no commit of the repository {root}; "
             f"expected a branch, tag or commit; {hint}"
@@ -173,44 +165,6 @@ def _blame(file: Path, line: int) -> str:
     return answer.text.split(" ", 1)[0]
 
 
-def _boundary(root: Path) -> frozenset[str]:
-    """The commits at which a shallow clone was cut."""
-    file = root / need(root, "rev-parse", "--git-path", "shallow").text
-    try:
-        return frozenset(file.read_text().split())
-    except FileNotFoundError:
-        return frozenset()
-
-
-def _fetch(root: Path, step: str, timeout_s: float) -> bool:
-    """Bring more history of HEAD without moving a branch, a tag or FETCH_HEAD; whether it worked."""
-    remotes = ask(root, "remote").text.split("\n")
-    remote = "origin" if "origin" in remotes else remotes[0]
-    if not remote:
-        return False
-    quiet = ("-q", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--refmap=")
-    head = need(root, "rev-parse", "HEAD").text
-    tips = ask(
-        root, "for-each-ref", "--format=%(objectname)", f"refs/remotes/{remote}"
-    ).text.split()
-    # a commit made here is unknown there, and not every server gives a commit by its name
-    for wanted in ([head], list(dict.fromkeys(tips))[:LARGEST_FETCH], ["HEAD"]):
-        try:
-            done = ask(root, "fetch", step, *quiet, remote, *wanted, timeout_s=timeout_s)
-        except BaseError:  # too slow
-            return False
-        if done.code == 0:
-            return True
-    return False
-
-
-def _shallow_text(root: Path, what: str) -> str:
-    return (
-        f"this is a shallow clone ({root}), and {what} may lie beyond its end: "
-        f"git fetch --unshallow, or in GitHub Actions `fetch-depth: 0` for actions/checkout"
-    )
-
-
 def _described(root: Path, sha: str) -> Commit:
     answer = need(root, "show", "-s", "--no-show-signature", "--format=%H%n%cs%n%s", sha)
     full, when, subject = (*answer.text.split("\n"), "", "")[:3]
@@ -243,6 +197,6 @@ def _not_in_line(good: Commit, bad: Commit) -> str:
     ):
         if ask(good.root, "merge-base", "--is-ancestor", older.sha, newer.sha).code == 0:
             return said
-    if _boundary(good.root):
-        return f"{good.short} is no ancestor of {bad.short} here; {_shallow_text(good.root, 'it')}"
+    if boundary(good.root):
+        return f"{good.short} is no ancestor of {bad.short} here; {shallow_text(good.root, 'it')}"
     return f"GOOD {good.short} is no ancestor of BAD {bad.short}"
