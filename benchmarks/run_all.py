@@ -40,6 +40,7 @@ SCRIPTS = {
     "power_of_looks": Settings("", ""),
     "leak_accuracy": Settings("1", "5"),
     "hook_times": Settings("--rounds 3", "--rounds 15"),
+    "action_times": Settings("--rounds 2", "--rounds 15"),
 }
 
 

@@ -29,6 +29,7 @@ from budgetguard.gate.targets.bundle.growing import copy_grown
 from budgetguard.gate.targets.command.duel import CommandDuel
 from budgetguard.gate.targets.command.more import TWICE, with_more
 from budgetguard.gate.targets.duel_of_tests import TestDuel
+from budgetguard.gate.targets.test import METRICS
 from budgetguard.gate.verdict import Outcome, Verdict
 from budgetguard.units import Unit, show
 
@@ -56,8 +57,15 @@ _KINDS: Mapping[str, Kind] = {
     "queries": Kind("query", 2, 1e4),
     "rows": Kind("query", 2, 1e4),
     "roundtrips": Kind("query", 2, 1e4),
+    "n_plus_one": Kind("ask again", 1, 100),
+    "query_time": Kind("query slowly", 1e-4, 10.0),
+    "slowest_query": Kind("query slowly", 1e-4, 10.0),
+    "http_requests": Kind("request", 1, 1000),
     "fds": Kind("files", 1, 100),
+    "sockets": Kind("sockets", 1, 100),
     "threads": Kind("threads", 1, 100),
+    "children": Kind("children", 1, 20),
+    "tasks": Kind("tasks", 1, 1000),
     "leaked": Kind("leak", 1e6, 1e7),
     "bytecodes": Kind("execute", 1000, 1e7),
     "instructions": Kind("execute", 1000, 1e6),
@@ -71,7 +79,9 @@ _COMMAND_KINDS: Mapping[str, Kind] = {
 }
 _WAITING = Kind("sleep", 1e-4, 10.0)
 _WAITS = frozenset({"wall", "time", "blocked", "mean", "max"})
-_GROUPS = ("sleep", "burn", "hold", "allocate", "query", "files", "threads", "leak", "execute")
+_RECORDING = Kind("record", 0.0, math.inf)
+"""Of a number that a test reports itself: it reports another."""
+_GROUPS = tuple(dict.fromkeys(kind.work for kind in (_WAITING, *_KINDS.values(), _RECORDING)))
 """One session for each, so that no limit turns red by what was meant for another."""
 
 
@@ -169,7 +179,10 @@ class _Selftest:
                     if why:
                         yield Tried(budget.name, limit.text, f"not tried: {why}")
                         continue
-                    wanted.setdefault(budget.name, []).append([limit.selector, work, amount])
+                    subject = limit.selector
+                    if kind is _RECORDING:
+                        subject = f"{work} {limit.metric.name}"
+                    wanted.setdefault(budget.name, []).append([subject, work, amount])
                     limits.append((budget, limit, _done(work, amount, limit)))
             if limits:
                 readings = self._session(wanted, work)
@@ -193,6 +206,8 @@ class _Selftest:
         bound = self._bound(budget, limit)
         if bound is None:
             return 0.0, "no value in the baseline yet"
+        if kind is _RECORDING:
+            return _worse(bound, limit), ""
         amount = max(bound, kind.least) * _BEYOND
         if limit.metric.unit != Unit.SECONDS:
             amount = math.ceil(amount) + 1
@@ -274,6 +289,8 @@ class _Selftest:
 
 def _done(work: str, amount: float, limit: Limit) -> str:
     """What was done more, such as "hold 2.5 MB more"."""
+    if work == _RECORDING.work:
+        return f"reports {show(amount, limit.metric.unit)}"
     return f"{work} {show(amount, limit.metric.unit)} more"
 
 
@@ -281,10 +298,18 @@ def _room(limit: Limit) -> float:
     return max((step.amount for step in limit.bound.steps if step.of_baseline), default=0.0)
 
 
+def _worse(bound: float, limit: Limit) -> float:
+    """A value on the wrong side of a bound."""
+    beyond = abs(bound) * (_BEYOND - 1) + 1
+    return bound + beyond if limit.metric.better == "lower" else bound - beyond
+
+
 def _kind(limit: Limit) -> Kind | None:
     """How a limit that one side decides is broken."""
     if limit.in_turn:
         return None
+    if limit.metric.name not in METRICS:
+        return _RECORDING
     if limit.metric.name in _WAITS or limit.metric.rule is Rule.QUANTILE:
         return _WAITING
     return _KINDS.get(limit.metric.name)

@@ -7,10 +7,6 @@ the limit measures: in the benchmarked call, in the block, or in the body.
 import functools
 import inspect
 import json
-import os
-import sqlite3
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -18,10 +14,11 @@ from typing import Any
 
 import pytest
 
-Work = Callable[[], object]
+from pytest_budgetguard.extra_work import WORK
 
-_KEPT: list[object] = []
-"""What is left behind on purpose, until the process ends."""
+Work = Callable[[], object]
+RECORD = "record"
+"""The one kind that does nothing more: a number that a test reports is replaced."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,6 +45,8 @@ def _is_called(item: pytest.Item, name: str) -> bool:
 
 
 def _work(kind: str, amount: float) -> Work:
+    if kind == RECORD:
+        return lambda: amount
     return functools.partial(WORK[kind], amount)
 
 
@@ -141,9 +140,10 @@ class _Budget:
         block = self._fixture(*limits, name=name)
         return block if work is None else self._with_work(block, work)
 
-    def record(self, *args: Any, **kwargs: Any) -> None:
-        """As the fixture's."""
-        self._fixture.record(*args, **kwargs)
+    def record(self, name: str, value: float, *args: Any, **kwargs: Any) -> None:
+        """As the fixture's, with another value where one is wanted."""
+        work = self._work.get(f"{RECORD} {name}")
+        self._fixture.record(name, value if work is None else work(), *args, **kwargs)
 
     @staticmethod
     @contextmanager
@@ -152,62 +152,3 @@ class _Budget:
             held = work()
             yield
             del held
-
-
-def _sleep(seconds: float) -> None:
-    time.sleep(seconds)
-
-
-def _burn(seconds: float) -> None:
-    end = time.thread_time() + seconds
-    while time.thread_time() < end:
-        sum(range(1000))
-
-
-def _hold(size_bytes: float) -> object:
-    return bytearray(int(size_bytes))
-
-
-def _allocate(count: float) -> object:
-    return [bytearray(8) for _ in range(int(count))]
-
-
-def _query(count: float) -> None:
-    connection = sqlite3.connect(":memory:")
-    for _ in range(int(count)):
-        connection.execute("select 1").fetchall()
-    connection.close()
-
-
-def _leave_files(count: float) -> None:
-    _KEPT.extend(os.open(__file__, os.O_RDONLY) for _ in range(int(count)))
-
-
-def _leave_threads(count: float) -> None:
-    for _ in range(int(count)):
-        stopped = threading.Event()
-        threading.Thread(target=stopped.wait, daemon=True).start()
-        _KEPT.append(stopped)
-
-
-def _leak(size_bytes: float) -> None:
-    _KEPT.append(bytearray(int(size_bytes)))
-
-
-def _execute(count: float) -> None:
-    for _ in range(int(count)):
-        pass
-
-
-WORK: Mapping[str, Callable[[float], object]] = {
-    "sleep": _sleep,
-    "burn": _burn,
-    "hold": _hold,
-    "allocate": _allocate,
-    "query": _query,
-    "files": _leave_files,
-    "threads": _leave_threads,
-    "leak": _leak,
-    "execute": _execute,
-}
-"""What can be done more, and how much of it: seconds, bytes or how often."""

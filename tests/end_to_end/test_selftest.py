@@ -45,6 +45,27 @@ def test_block(budget):
         sum(range(10))
 
 
+@pytest.mark.budget("n_plus_one <= 0", "http_requests <= 0", "query_time <= 5 ms", "slowest_query <= 5 ms")
+def test_asks():
+    sqlite3.connect(":memory:").execute("select 1").fetchall()
+
+
+@pytest.mark.budget("sockets <= 0", "children <= 0", "tasks <= 0")
+def test_leaves():
+    pass
+
+
+@pytest.mark.asyncio
+@pytest.mark.budget("tasks <= 0")
+async def test_leaves_tasks():
+    await asyncio.sleep(0)
+
+
+def test_reports(budget):
+    budget.record("tokens", 5, "count", exact=True)
+    budget.record("hits", 0.9, "ratio", better="higher", exact=True)
+
+
 @pytest.mark.asyncio
 @pytest.mark.budget("queries <= 1", "wall <= 30 ms")
 async def test_async():
@@ -63,6 +84,10 @@ CONFIG = """
 version: 1
 budgets:
   js: {bundle: dist/*.js, limits: [gzip <= 10 kB, raw <= 10 kB, files <= 1]}
+  reports:
+    test: tests/test_it.py::test_reports
+    numbers: {tokens: count exact, hits: ratio higher exact}
+    limits: [tokens <= 9, hits >= 80 %]
   start: {command: python -c pass, limits: [cpu <= 600 ms, peak_rss <= 100 MB, time <= baseline + 20%]}
 """
 
@@ -78,7 +103,7 @@ def test_every_kind_of_budget_turns_red(project):
     project.write({"tests/test_it.py": TESTS, "budgetguard.yml": CONFIG, "dist/app.js": "x" * 100})
     found, ended = tried(project)
     assert [one for one in found.values() if one["outcome"] != "FAIL"] == []
-    assert len(found) == 22
+    assert len(found) == 32
     ended.ends(0)
 
 
