@@ -89,18 +89,22 @@ class Repo:
 
     folder: Path
 
-    def git(self, *arguments):
-        """Run git and return what it prints; it has to succeed."""
+    def run(self, *command):
+        """Run a command in it and return what it prints; it has to succeed."""
         done = subprocess.run(
-            ["git", "-c", "user.name=x", "-c", "user.email=x@example.org", *arguments],
+            command,
             cwd=self.folder,
             env=environment(),
             capture_output=True,
             text=True,
             timeout=60,
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         return done.stdout.strip()
+
+    def git(self, *arguments):
+        """Run git, as somebody."""
+        return self.run("git", "-c", "user.name=x", "-c", "user.email=x@example.org", *arguments)
 
     def write(self, **files):
         """Write files: the last `_` stands for the dot of the name."""
@@ -117,15 +121,7 @@ class Repo:
     def record(self, branch):
         """Record the baseline of a branch and commit it there."""
         self.git("checkout", "-q", branch)
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "budgetguard", "baseline", "update"],
-            cwd=self.folder,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
+        self.run(sys.executable, "-P", "-m", "budgetguard", "baseline", "update")
         return self.commit("baseline")
 
     def checked_out(self, folder, ref):

@@ -105,6 +105,24 @@ def test_a_changed_lock_gives_the_bases_versions(repo, bare_env, tmp_path: Path,
     assert any("uv.lock differs" in line for line in said)
 
 
+def test_both_sides_run_the_heads_pytest(repo, bare_env, tmp_path: Path, wheels) -> None:
+    """An older pytest or plugin that the base pins does not come: the head's benchmarks run in the head's."""
+    for version in ("1.0", "2.0"):
+        wheel(wheels, "pytest", version)
+        wheel(wheels, "pytest_more", version)
+    more = '[project.optional-dependencies]\ntest = ["pytest<2", "alpha"]\n'
+    old = "pytest==1.0\npytest-more==1.0\nbeta==1.0\n"
+    base = repo.commit(
+        {"pyproject.toml": pyproject(more=more), "shop.py": "", "requirements.txt": old}
+    )
+    repo.commit({"pyproject.toml": pyproject(), "requirements.txt": old.replace("1.0", "2.0")})
+    bare_env.install("alpha==2.0", "beta==2.0", "pytest==2.0", "pytest-more==2.0")
+    bare_env.install("--no-deps", "-e", str(repo.folder))
+    versions, moved, _ = built(repo, base, bare_env, tmp_path)
+    assert (versions["pytest"], versions["pytest-more"], versions["beta"]) == ("2.0", "2.0", "1.0")
+    assert moved == ("beta 1.0 (head 2.0)",)
+
+
 def test_pip_where_there_is_no_uv(
     repo, bare_env, tmp_path: Path, wheels, monkeypatch: pytest.MonkeyPatch
 ) -> None:

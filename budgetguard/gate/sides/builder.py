@@ -2,7 +2,7 @@
 
 With uv about 1 to 4 s, with pip half a minute. Everything is installed from a list without resolving;
 only what base and head require differently is resolved, with the head's versions as constraints, so
-that nothing else moves.
+that nothing else moves. pytest and its plugins are the head's on both sides, as the benchmark files are.
 """
 
 import os
@@ -18,6 +18,7 @@ from budgetguard.gate.sides.installed import Interpreter, Own, ask_interpreter
 from budgetguard.gate.sides.project import (
     BUILD_FILES,
     is_requirements,
+    is_runner,
     lock_files,
     name_of,
     pins,
@@ -188,8 +189,13 @@ def _locks(wanted: Wanted, tree: Path) -> _Locks:
         asked += _active(ours.get(path, theirs[path]), theirs[path], versions) * is_requirements(
             path
         )
-    own = wanted.own
-    return _Locks(bool(changed), {k: v for k, v in found.items() if k not in own}, tuple(asked))
+    kept = {name: one for name, one in found.items() if not _is_given(wanted, name)}
+    return _Locks(bool(changed), kept, tuple(asked))
+
+
+def _is_given(wanted: Wanted, name: str) -> bool:
+    """Whether the base's own files have no say in a version: it is built here, or it runs the tests."""
+    return name in wanted.own or is_runner(name)
 
 
 def _active(ours: bytes, theirs: bytes, versions: Mapping[str, str]) -> list[str]:
@@ -211,7 +217,7 @@ def _asked_otherwise(wanted: Wanted, base: Interpreter, locks: _Locks) -> list[s
             # an extra that the head was installed with shows by what it brought
             if not is_extra or name_of(line) in wanted.interpreter.found:
                 found.append(plain)
-    return [line for line in dict.fromkeys(found) if name_of(line) not in wanted.own]
+    return [line for line in dict.fromkeys(found) if not _is_given(wanted, name_of(line))]
 
 
 def _constraints(wanted: Wanted, asked: Sequence[str], locks: _Locks) -> list[str]:

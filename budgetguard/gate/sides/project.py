@@ -23,6 +23,7 @@ LOCKS = re.compile(
 )
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _PIN = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^]]*\])?\s*===?\s*([^\s;,*]+)\s*(;.*)?")
+_RUNNER = re.compile(r"pytest(-.+)?|pluggy|iniconfig")
 _EXTRA = re.compile(r"""extra\s*==\s*["'][^"']*["']""")
 # what changes in these tables changes neither what is built nor what is installed with it
 _IDLE_PROJECT = frozenset(
@@ -55,6 +56,11 @@ def name_of(requirement: str) -> str:
     """The distribution that a requirement asks for, "" where it names none."""
     found = _NAME.match(requirement)
     return normal(found.group(1)) if found else ""
+
+
+def is_runner(name: str) -> bool:
+    """Whether a distribution runs the tests: pytest, what it stands on, and its plugins by their name."""
+    return _RUNNER.fullmatch(name) is not None
 
 
 def without_extra(requirement: str) -> tuple[str, bool]:
