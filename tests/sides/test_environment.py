@@ -123,6 +123,19 @@ def test_both_sides_run_the_heads_pytest(repo, bare_env, tmp_path: Path, wheels)
     assert moved == ("beta 1.0 (head 2.0)",)
 
 
+def test_files_that_pin_differently(repo, bare_env, tmp_path: Path, wheels) -> None:
+    """What two requirements files pin differently cannot both hold: it has the head's version."""
+    base = repo.commit(
+        {"requirements-a.txt": "alpha==1.0\nbeta==1.0\n", "requirements-b.txt": "beta==2.0\n"}
+    )
+    repo.commit(
+        {"requirements-a.txt": "alpha==2.0\nbeta==2.0\n", "requirements-b.txt": "beta==1.0\n"}
+    )
+    bare_env.install("alpha==2.0", "beta==2.0")
+    versions, _, _ = built(repo, base, bare_env, tmp_path)
+    assert {name: versions[name] for name in ("alpha", "beta")} == {"alpha": "1.0", "beta": "2.0"}
+
+
 def test_pip_where_there_is_no_uv(
     repo, bare_env, tmp_path: Path, wheels, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from budgetguard.gate.sides.project import (
     is_runner,
     lock_files,
     name_of,
+    pinned_lines,
     pins,
     requirement_lines,
     without_extra,
@@ -189,8 +190,17 @@ def _locks(wanted: Wanted, tree: Path) -> _Locks:
         asked += _active(ours.get(path, theirs[path]), theirs[path], versions) * is_requirements(
             path
         )
-    kept = {name: one for name, one in found.items() if not _is_given(wanted, name)}
-    return _Locks(bool(changed), kept, tuple(asked))
+    torn = _torn(asked)
+    kept = {k: v for k, v in found.items() if k not in torn and not _is_given(wanted, k)}
+    return _Locks(bool(changed), kept, tuple(line for line in asked if name_of(line) not in torn))
+
+
+def _torn(asked: Sequence[str]) -> set[str]:
+    """What several files pin differently: no one environment was made from all of them."""
+    versions: dict[str, set[str]] = {}
+    for name, version in pinned_lines(asked):
+        versions.setdefault(name, set()).add(version)
+    return {name for name, each in versions.items() if len(each) > 1}
 
 
 def _is_given(wanted: Wanted, name: str) -> bool:

@@ -149,6 +149,13 @@ def requirement_lines(content: bytes) -> list[str]:
     return [line for line in lines if line and not line.startswith("-") and name_of(line)]
 
 
+def pinned_lines(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The name and version of each requirement that settles one."""
+    for line in lines:
+        if found := _PIN.fullmatch(line):
+            yield normal(found.group(1)), found.group(2)
+
+
 def pins(path: PurePosixPath, content: bytes, head: Mapping[str, str]) -> dict[str, str]:
     """The version of each distribution that a lock file settles.
 
@@ -165,9 +172,7 @@ def pins(path: PurePosixPath, content: bytes, head: Mapping[str, str]) -> dict[s
 
 def _pinned(path: PurePosixPath, content: bytes) -> Iterator[tuple[str, str]]:
     if is_requirements(path):
-        for line in requirement_lines(content):
-            if found := _PIN.fullmatch(line):
-                yield normal(found.group(1)), found.group(2)
+        yield from pinned_lines(requirement_lines(content))
         return
     document = _document(path, content)
     if path.name == "Pipfile.lock":
