@@ -123,13 +123,15 @@ def test_both_sides_run_the_heads_pytest(repo, bare_env, tmp_path: Path, wheels)
     assert moved == ("beta 1.0 (head 2.0)",)
 
 
-def test_files_that_pin_differently(repo, bare_env, tmp_path: Path, wheels) -> None:
+@pytest.mark.parametrize("more", ["", "docs==1.0\nlint==1.0\n"], ids=["installed", "elsewhere"])
+def test_files_that_pin_differently(repo, bare_env, tmp_path: Path, wheels, more: str) -> None:
     """What two requirements files pin differently cannot both hold: it has the head's version."""
+    one, other = "alpha=={0}\nbeta=={0}\n", "beta=={0}\n" + more
     base = repo.commit(
-        {"requirements-a.txt": "alpha==1.0\nbeta==1.0\n", "requirements-b.txt": "beta==2.0\n"}
+        {"requirements-a.txt": one.format("1.0"), "requirements-b.txt": other.format("2.0")}
     )
     repo.commit(
-        {"requirements-a.txt": "alpha==2.0\nbeta==2.0\n", "requirements-b.txt": "beta==1.0\n"}
+        {"requirements-a.txt": one.format("2.0"), "requirements-b.txt": other.format("1.0")}
     )
     bare_env.install("alpha==2.0", "beta==2.0")
     versions, _, _ = built(repo, base, bare_env, tmp_path)

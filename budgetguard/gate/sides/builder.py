@@ -8,7 +8,7 @@ that nothing else moves. pytest and its plugins are the head's on both sides, as
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -190,16 +190,17 @@ def _locks(wanted: Wanted, tree: Path) -> _Locks:
         asked += _active(ours.get(path, theirs[path]), theirs[path], versions) * is_requirements(
             path
         )
-    torn = _torn(asked)
+    torn = _torn(theirs[path] for path in changed if is_requirements(path))
     kept = {k: v for k, v in found.items() if k not in torn and not _is_given(wanted, k)}
     return _Locks(bool(changed), kept, tuple(line for line in asked if name_of(line) not in torn))
 
 
-def _torn(asked: Sequence[str]) -> set[str]:
-    """What several files pin differently: no one environment was made from all of them."""
+def _torn(files: Iterable[bytes]) -> set[str]:
+    """What several files of pip's pin differently: no one environment was made from all of them."""
     versions: dict[str, set[str]] = {}
-    for name, version in pinned_lines(asked):
-        versions.setdefault(name, set()).add(version)
+    for content in files:
+        for name, version in pinned_lines(requirement_lines(content)):
+            versions.setdefault(name, set()).add(version)
     return {name for name, each in versions.items() if len(each) > 1}
 
 
