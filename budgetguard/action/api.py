@@ -1,7 +1,7 @@
 """GitHub's REST API, as far as comments and the artifacts of a run need it.
 
-Every request has a time limit and few retries; what a busy server asks to wait is waited, within a
-bound. The token is in no message.
+Every request has a time limit on connecting and on each wait for bytes, and few retries; what a
+busy server asks to wait is waited, within a bound. The token is in no message.
 """
 
 import json

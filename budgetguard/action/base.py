@@ -17,7 +17,7 @@ def fetch(environment: Mapping[str, str]) -> None:
     """
     try:
         inputs, event = read_inputs(environment), read_event(environment)
-        if event.base and not inputs.against:
+        if event.base:
             os.environ.update(_git_token(environment))
             base_of(inputs, event)
     except BudgetguardError as error:

@@ -32,6 +32,8 @@ class ForeignRun:
     head_repository: str
     """Such as `owner/name`; "" where the fork is gone."""
     conclusion: str
+    started: str
+    """When this attempt began, such as 2026-11-23T20:48:00Z."""
     url: str
     of_pull_request: bool
 
@@ -104,6 +106,7 @@ def _run(told: Any) -> ForeignRun:
         head_owner=str(head["owner"]["login"]),
         head_repository=str(head["full_name"]),
         conclusion=str(told["conclusion"] or ""),
+        started=str(told["run_started_at"]),
         url=str(told["html_url"]),
         of_pull_request=told["event"] == PULL_REQUEST,
     )

@@ -9,10 +9,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib import invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
 
 TIMEOUT_S = 900
+HTTP = "requests>=2.32"
+"""What comments are written with."""
 HERE = Path(__file__).resolve().parents[2]
 """The checkout of the Action."""
 
@@ -20,11 +23,7 @@ HERE = Path(__file__).resolve().parents[2]
 def main() -> int:
     """Install what is missing, and check that it is there."""
     wanted = os.environ.get("INPUT_INSTALL", "").strip() or "auto"
-    comments = os.environ.get("INPUT_COMMENT", "").strip() != "never"
-    if wanted == "auto":
-        missing = [*_ours(), *(_http() if comments else [])]
-    else:
-        missing = [] if wanted == "none" else shlex.split(wanted)
+    missing = _missing(wanted)
     if missing and (code := _install(missing)):
         return _fail(
             f"`{shlex.join(missing)}` could not be installed: exit code {code}; see the log"
@@ -35,17 +34,23 @@ def main() -> int:
             f"`install: auto`, a requirement such as `install: pytest-budgetguard[all]`, or the input "
             f"`python` that names the python of the environment that has it"
         )
+    if wanted == "auto" and _comments() and not find_spec("requests") and _install([HTTP]):
+        _say("warning", f"{HTTP} could not be installed, so there will be no comment; see the log")
     return 0
 
 
-def _ours() -> list[str]:
-    """The Action's own version, where the project has none; what it brings with it stays as it is."""
-    return [] if find_spec("budgetguard") else [f"pytest-budgetguard[github] @ {HERE.as_uri()}"]
+def _comments() -> bool:
+    """Whether this job may have to write a comment."""
+    event, told = os.environ.get("GITHUB_EVENT_NAME", ""), os.environ.get
+    wanted = told("INPUT_COMMENT", "").strip() != "never" and not told("INPUT_SHARD", "").strip()
+    return wanted and event in ("pull_request", "workflow_run")
 
 
-def _http() -> list[str]:
-    """What comments are written with, where the project has ours without it."""
-    return ["requests>=2.32"] if find_spec("budgetguard") and not find_spec("requests") else []
+def _missing(wanted: str) -> list[str]:
+    """What pip has to bring: the Action's own version where the project has none, or what is asked for."""
+    if wanted == "auto":
+        return [] if find_spec("budgetguard") else [f"pytest-budgetguard @ {HERE.as_uri()}"]
+    return [] if wanted == "none" else shlex.split(wanted)
 
 
 def _works() -> bool:
@@ -68,13 +73,18 @@ def _install(requirements: list[str]) -> int:
     except subprocess.TimeoutExpired:
         return 124
     finally:
+        invalidate_caches()
         print("::endgroup::", flush=True)
 
 
 def _fail(text: str) -> int:
-    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    print(f"::error title=budgetguard::{escaped}")
+    _say("error", text)
     return 2
+
+
+def _say(level: str, text: str) -> None:
+    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    print(f"::{level} title=budgetguard::{escaped}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Runs budgetguard's own commands for the Action, each in a process of its own."""
 
+import glob
 import os
 import signal
 import subprocess
@@ -53,13 +54,14 @@ def update_options(inputs: Inputs) -> list[str]:
 
 def merge_options(inputs: Inputs) -> list[str]:
     """The command line of `budgetguard report merge`; raises `UsageError` where no file is found."""
-    files = sorted(str(file) for file in inputs.folder.glob(inputs.merge) if file.is_file())
+    found = glob.glob(inputs.merge, root_dir=inputs.folder, recursive=True)  # noqa: PTH207  # absolute, too
+    files = sorted(file for file in found if (inputs.folder / file).is_file())
     if not files:
         raise UsageError(
             f"input merge: {inputs.merge!r} matches no file in {inputs.folder}; expected the JSON report "
             f"of every shard; are they downloaded, and did the shards run to their end?"
         )
-    return ["report", "merge", *(os.path.relpath(file, inputs.folder) for file in files)]
+    return ["report", "merge", *(os.path.join(".", file) for file in files)]  # noqa: PTH118  # keeps the dot
 
 
 def run(options: Sequence[str], inputs: Inputs, report: Path | None = None) -> Ended:
@@ -79,7 +81,9 @@ def run(options: Sequence[str], inputs: Inputs, report: Path | None = None) -> E
         reader = threading.Thread(target=_pass_on, args=(child.stderr, kept), daemon=True)
         reader.start()
         code = _ended(child)
-        reader.join(PIPE_S)  # a process that the tests left behind may hold the pipe
+        reader.join(PIPE_S)
+        if not reader.is_alive():  # a process that the tests left behind may hold the pipe
+            child.stderr.close()
     return Ended(code if code >= 0 else 4, "\n".join(kept))
 
 

@@ -7,6 +7,7 @@ asks GitHub which pull request they are about. Whatever goes wrong here leaves t
 
 import io
 import tempfile
+import traceback
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,12 +17,15 @@ from budgetguard.action.api import ApiError, GitHub
 from budgetguard.action.comment import LARGEST, marker, put_comment
 from budgetguard.action.event import ForeignRun, read_event
 from budgetguard.action.inputs import Inputs, artifact_name, read_inputs
-from budgetguard.action.result import REPORT_NAME, Result
+from budgetguard.action.result import REPORT_NAME, SUMMARY_NAME, Result, told_by
 from budgetguard.action.text import footer, page
 from budgetguard.errors import BudgetguardError, UsageError
 from budgetguard.gate.atomic import replace_text
 from budgetguard.gate.report.reading import LARGEST_BYTES, read_report
 
+_BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""How GitHub packs; of the others a kilobyte may unpack to gigabytes before a read returns."""
+_NOTHING = Result(code=4, problem="the action ended before it had measured; its log says why")
 _MOST_PULL_REQUESTS = 5
 """One branch of a fork may be proposed to several branches."""
 
@@ -39,16 +43,21 @@ def comment(environment: Mapping[str, str]) -> None:
             _for_own(environment, inputs, event.repository, event.pull_request, event.run_url)
     except BudgetguardError as error:
         runner.say(f"error: {error}")
-        runner.send([runner.command("warning", str(error), title="budgetguard: no comment")])
+        _warn(str(error))
+    except Exception as error:  # noqa: BLE001  # of a comment nobody may hear but by a warning
+        runner.say(traceback.format_exc())
+        _warn(f"this is a bug in budgetguard, not in your project: {type(error).__name__}: {error}")
+
+
+def _warn(text: str) -> None:
+    runner.send([runner.command("warning", text, title="budgetguard: no comment")])
 
 
 def _for_own(
     environment: Mapping[str, str], inputs: Inputs, repository: str, number: int, run_url: str
 ) -> None:
     summary = Path(environment.get("SUMMARY", ""))
-    text = summary.read_text(encoding="utf-8") if summary.is_file() else ""
-    if not text:
-        raise UsageError("SUMMARY names no file: nothing was measured, so there is nothing to tell")
+    text = summary.read_text(encoding="utf-8") if summary.is_file() else page(_NOTHING)
     text += footer([("run", run_url), ("report", environment.get("ARTIFACT_URL", ""))])
     red = environment.get("EXIT_CODE", "") != "0"
     try:
@@ -56,7 +65,9 @@ def _for_own(
             only = inputs.comment == "red" and not red
             url = put_comment(github, number, inputs.comment_key, text, only_update=only)
     except BudgetguardError as error:
-        file = summary.with_name("comment.md")
+        file = (summary if summary.is_file() else inputs.folder / SUMMARY_NAME).with_name(
+            "comment.md"
+        )
         replace_text(file, f"{marker(inputs.comment_key)}{text}"[:LARGEST])
         runner.write_outputs(environment, {"comment-file": str(file)})
         raise _unwritten(error) from None
@@ -77,7 +88,12 @@ def _for_fork(
             return
         result = _result(github, inputs, run)
         said = f"measured by the files of {run.head_sha[:10]}, its run ended with: "
-        text = page(result) + footer([("run", run.url)], said + (run.conclusion or "nothing"))
+        doubt = ""
+        if run.conclusion != "success" and not result.exit_code:
+            doubt = "### ⚠️ the run did not succeed, whatever its report says\n\n"
+        text = (
+            doubt + page(result) + footer([("run", run.url)], said + (run.conclusion or "nothing"))
+        )
         only = inputs.comment == "red" and result.exit_code == 0 and run.conclusion == "success"
         for number in numbers:
             url = put_comment(github, number, inputs.comment_key, text, only_update=only)
@@ -107,20 +123,22 @@ def _result(github: GitHub, inputs: Inputs, run: ForeignRun) -> Result:
         file = Path(folder, REPORT_NAME)
         try:
             file.write_bytes(_artifact(github, run, name))
-            report = read_report(file)
+            return told_by(read_report(file))
         except UsageError as error:
             said = str(error).replace(str(file), REPORT_NAME)
             return Result(code=4, problem=f"no report of this run: {said}")
-    return Result(code=report.exit_code, report=report)
 
 
 def _artifact(github: GitHub, run: ForeignRun, name: str) -> bytes:
-    """The report in the newest artifact of that name; raises `UsageError` without one."""
+    """The report in the newest artifact of that name; raises `UsageError` without one.
+
+    One that an earlier attempt of the run left is none: it tells of what nobody asks any more.
+    """
     listed = [
         one
         for page_of in github.pages(f"actions/runs/{run.number}/artifacts", name=name)
         for one in page_of["artifacts"]
-        if one["name"] == name and not one["expired"]
+        if one["name"] == name and not one["expired"] and one["created_at"] >= run.started
     ]
     if not listed:
         raise UsageError(f"the run has no artifact {name!r}; did it end before it measured?")
@@ -131,16 +149,23 @@ def _artifact(github: GitHub, run: ForeignRun, name: str) -> bytes:
 def _unzipped(content: bytes, name: str) -> bytes:
     """One file of known name and bounded size; nothing is ever unpacked to a path of the archive's."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive, archive.open(REPORT_NAME) as stream:
-            return stream.read(LARGEST_BYTES + 1)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            packed = archive.getinfo(REPORT_NAME).compress_type
+            if packed in _BOUNDED:
+                with archive.open(REPORT_NAME) as stream:
+                    return stream.read(LARGEST_BYTES + 1)
     except Exception:  # noqa: BLE001  # a hostile archive fails in any way there is
         raise UsageError(f"artifact {name!r} is no archive with a {REPORT_NAME}") from None
+    raise UsageError(f"artifact {name!r} is packed as GitHub packs none")
 
 
 def _github(environment: Mapping[str, str], repository: str) -> GitHub:
     token = environment.get("GITHUB_TOKEN", "")
-    if not token:
-        raise UsageError("input github-token: is empty; expected ${{ github.token }}, the default")
+    if not token or not token.isascii() or not token.isprintable():
+        how = "holds what no token does" if token else "is empty"
+        raise UsageError(
+            f"input github-token: {how}; expected ${{{{ github.token }}}}, the default"
+        )
     url = environment.get("GITHUB_API_URL", "https://api.github.com")
     return GitHub(url, repository, token)
 

@@ -1,6 +1,7 @@
 """`budgetguard action`: what the steps of the GitHub Action run."""
 
 import os
+import signal
 import sys
 
 import click
@@ -35,6 +36,7 @@ def action() -> None:
 
     Its inputs come by the environment: `max-annotations` as INPUT_MAX_ANNOTATIONS.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job ends like Ctrl-C
     for stream in (sys.stdout, sys.stderr):  # the runner reads UTF-8, whatever the machine's locale
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")

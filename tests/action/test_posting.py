@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from budgetguard.action.posting import comment
+from budgetguard.action.result import with_loosened
 from budgetguard.gate.model import Where
 from budgetguard.gate.report import json as as_json
 from budgetguard.gate.verdict import Outcome, Report, Verdict
@@ -154,6 +155,21 @@ def test_github_is_away(own, github, action_fakes, capsys, fault):
     assert "no comment" in capsys.readouterr().out
 
 
+def test_nothing_was_measured(own, github):
+    """A green comment from before does not stand where the action broke off before it measured."""
+    own(EXIT_CODE="0")
+    own(SUMMARY="", EXIT_CODE="")
+    [body] = bodies(github)
+    assert "judged nothing" in body
+
+
+@pytest.mark.parametrize("token", ["", "a\nb", "ghs_€"])
+def test_a_token_that_is_none(own, capsys, token):
+    """A token that cannot be one is refused before it is sent, and kept out of the log."""
+    assert "comment-file" in own(GITHUB_TOKEN=token)
+    assert "input github-token" in capsys.readouterr().out
+
+
 def test_without_the_library(own, capsys, monkeypatch):
     """Without requests the log names the command that brings it."""
     monkeypatch.setitem(__import__("sys").modules, "requests", None)
@@ -192,6 +208,40 @@ def test_a_failed_run_is_told_too(fork, github):
     """Runs that failed are those that a pull request has to hear of."""
     fork(zipped(report_json=report()), changes={"workflow_run.conclusion": "failure"})
     assert "its run ended with: failure" in bodies(github)[0]
+
+
+def test_a_report_that_does_not_fit_its_run(fork, github):
+    """Where the run failed and its report is green, the comment does not begin with the green."""
+    green = report(outcome=Outcome.PASS, measured=1.0)
+    fork(zipped(report_json=green), changes={"workflow_run.conclusion": "failure"})
+    assert "the run did not succeed, whatever its report says" in bodies(github)[0].splitlines()[1]
+
+
+def test_what_a_fork_loosened(fork, github):
+    """What the run found looser heads the comment, though the report is all that is read."""
+    plain = Report(verdicts=(), tool="budgetguard 1")
+    told = with_loosened(plain, ("budgetguard.yml:3: `a` became `b`\n  accept it",))
+    fork(zipped(report_json=as_json.render(told)))
+    body = bodies(github)[0]
+    assert "### ❌ looser than before, and nobody accepted it" in body
+    assert body.index("looser") < body.index("measured nothing")
+
+
+def test_an_older_attempt_has_no_say(fork, github):
+    """The artifact of an attempt that was started again tells nothing of the run that ended now."""
+    later = {"workflow_run.run_started_at": "2999-01-01T00:00:00Z"}
+    fork(zipped(report_json=report()), changes={"workflow_run.conclusion": "failure", **later})
+    assert "has no artifact" in bodies(github)[0]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_bomb_of_another_kind(fork, github, method):
+    """What no bound of zipfile holds is not unpacked at all."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", method) as archive:
+        archive.writestr("report.json", report())
+    fork(held.getvalue())
+    assert "is packed as GitHub packs none" in bodies(github)[0]
 
 
 @pytest.mark.parametrize(

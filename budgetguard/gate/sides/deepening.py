@@ -42,7 +42,9 @@ def merge_base(root: Path, base: str, merged: str = "") -> str:
     `merged` is a merge onto the base that GitHub made: where HEAD is that commit, it is its first
     parent, whatever was pushed to the base meanwhile. Raises `BaseError` where it cannot be found.
     """
-    head = need(root, "rev-parse", "HEAD").text
+    head = ask(root, "rev-parse", "--verify", "--quiet", "HEAD").text
+    if not head:
+        raise BaseError(f"{root} has no commit yet, so there is no base")
     if head == merged and len(parents := _parents(root, head)) > 1:
         base = parents[0]
         _bring(root, base)
@@ -85,6 +87,9 @@ def _bring(root: Path, commit: str) -> None:
         raise BaseError(
             shallow_text(root, f"the base {commit[:10]}")
             + "; a private repository needs `persist-credentials: true`, or that depth"
+            if boundary(root)
+            else f"{root} does not have the base {commit[:10]}, and its remote does not give it; "
+            f"is it the repository of the pull request?"
         )
 
 

@@ -229,6 +229,7 @@ class Shown:
             "url": url,
             "archive_download_url": f"{url}/zip",
             "expired": artifact.expired,
+            "created_at": _now(),
             "digest": f"sha256:{hashlib.sha256(artifact.content).hexdigest()}",
             "workflow_run": {**EXAMPLES["artifact"]["workflow_run"], **run},
         }
