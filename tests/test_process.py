@@ -275,7 +275,7 @@ def test_cpu_of_grandchildren_counts(ignore):
     )
     outer = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]])"
     done = python(outer, middle, SPIN)
-    assert 0.25 < done.cpu_s < 3
+    assert 0.2 < done.cpu_s < 3  # it spins for 0.3 s; unwaited, the end is lost between two samples
     assert done.blocked_s is None
 
 
