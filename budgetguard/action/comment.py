@@ -4,9 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from budgetguard.action.api import ApiError, GitHub
-
-LARGEST = 65_536
-"""Characters that GitHub takes."""
+from budgetguard.gate.report.markdown import LARGEST
 
 
 def marker(key: str) -> str:

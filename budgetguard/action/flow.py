@@ -9,7 +9,6 @@ import os
 import shlex
 import shutil
 import tempfile
-import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -48,9 +47,7 @@ def run(environment: Mapping[str, str]) -> None:
         shutil.rmtree(folder.parent, ignore_errors=True)
         raise
     except Exception as error:  # noqa: BLE001  # whatever it is: the job has to hear that nothing was judged
-        runner.say(traceback.format_exc())
-        why = f"this is a bug in budgetguard, not in your project: {type(error).__name__}: {error}"
-        told = replace(told, result=Result(code=4, problem=why))
+        told = replace(told, result=Result(code=4, problem=runner.say_bug(error)))
     _tell(environment, told, folder)
 
 

@@ -43,7 +43,7 @@ class Inputs:
 
 def read_inputs(environment: Mapping[str, str]) -> Inputs:
     """The inputs; raises `ConfigError` with all that is wrong with them."""
-    told = _Told(environment)
+    told = _Reader(environment)
     inputs = Inputs(
         folder=told("working-directory", ".", _folder),
         config=told("config", "", str),
@@ -77,7 +77,7 @@ def artifact_name(inputs: Inputs) -> str:
     return f"budgetguard-report{part}"
 
 
-class _Told:
+class _Reader:
     """Reads one input after the other and keeps what is wrong."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:

@@ -7,17 +7,16 @@ asks GitHub which pull request they are about. Whatever goes wrong here leaves t
 
 import io
 import tempfile
-import traceback
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from budgetguard.action import runner
 from budgetguard.action.api import ApiError, GitHub
-from budgetguard.action.comment import LARGEST, marker, put_comment
+from budgetguard.action.comment import marker, put_comment
 from budgetguard.action.event import ForeignRun, read_event
 from budgetguard.action.inputs import Inputs, artifact_name, read_inputs
-from budgetguard.action.result import REPORT_NAME, SUMMARY_NAME, Result, told_by
+from budgetguard.action.result import REPORT_NAME, Result, told_by
 from budgetguard.action.text import footer, page
 from budgetguard.errors import BudgetguardError, UsageError
 from budgetguard.gate.atomic import replace_text
@@ -45,8 +44,7 @@ def comment(environment: Mapping[str, str]) -> None:
         runner.say(f"error: {error}")
         _warn(str(error))
     except Exception as error:  # noqa: BLE001  # of a comment nobody may hear but by a warning
-        runner.say(traceback.format_exc())
-        _warn(f"this is a bug in budgetguard, not in your project: {type(error).__name__}: {error}")
+        _warn(runner.say_bug(error))
 
 
 def _warn(text: str) -> None:
@@ -65,10 +63,9 @@ def _for_own(
             only = inputs.comment == "red" and not red
             url = put_comment(github, number, inputs.comment_key, text, only_update=only)
     except BudgetguardError as error:
-        file = (summary if summary.is_file() else inputs.folder / SUMMARY_NAME).with_name(
-            "comment.md"
-        )
-        replace_text(file, f"{marker(inputs.comment_key)}{text}"[:LARGEST])
+        place = environment.get("RUNNER_TEMP") or tempfile.gettempdir()
+        file = Path(place, f"{inputs.comment_key}-comment.md")
+        replace_text(file, f"{marker(inputs.comment_key)}{text}")
         runner.write_outputs(environment, {"comment-file": str(file)})
         raise _unwritten(error) from None
     runner.write_outputs(environment, {"comment-url": url})

@@ -2,12 +2,10 @@
 
 import secrets
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-LARGEST_SUMMARY_BYTES = 1024 * 1024
-"""GitHub drops the summary of a step that is larger."""
 
 RUN_OUTPUTS = (
     "status",
@@ -30,9 +28,8 @@ def write_outputs(environment: Mapping[str, str], values: Mapping[str, str]) -> 
 
 
 def add_summary(environment: Mapping[str, str], text: str) -> None:
-    """Add Markdown to the summary of the job; one that GitHub would drop is cut."""
-    cut = text.encode("utf-8", "backslashreplace")[:LARGEST_SUMMARY_BYTES]
-    _append(environment.get("GITHUB_STEP_SUMMARY", ""), cut.decode("utf-8", "ignore"))
+    """Add Markdown to the summary of the job."""
+    _append(environment.get("GITHUB_STEP_SUMMARY", ""), text)
 
 
 def command(name: str, message: str, **properties: str) -> str:
@@ -56,6 +53,12 @@ def say(text: str) -> None:
         print(text, flush=True)
 
 
+def say_bug(error: Exception) -> str:
+    """Put the traceback of a bug of ours into the log, and return the line that tells of it."""
+    say("".join(traceback.format_exception(error)))
+    return f"this is a bug in budgetguard, not in your project: {type(error).__name__}: {error}"
+
+
 @contextmanager
 def no_commands() -> Iterator[None]:
     """What a child prints meanwhile commands the runner nothing: names and texts come from outside."""
@@ -70,7 +73,7 @@ def no_commands() -> Iterator[None]:
 
 def _append(file: str, text: str) -> None:
     if file:
-        with Path(file).open("a", encoding="utf-8") as stream:
+        with Path(file).open("a", encoding="utf-8", errors="backslashreplace") as stream:
             stream.write(text)
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from budgetguard.action.api import ApiError, GitHub
-from budgetguard.action.comment import LARGEST, marker, put_comment
+from budgetguard.action.comment import marker, put_comment
+from budgetguard.gate.report.markdown import LARGEST
 
 BOT = "github-actions[bot]"
 NUMBER = 7

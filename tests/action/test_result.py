@@ -74,18 +74,16 @@ def test_a_page_has_an_end():
     comment, summary = page(result), page(result, largest=LARGEST_SUMMARY)
     assert len(comment) <= LARGEST_COMMENT
     assert len(comment) < len(summary) <= LARGEST_SUMMARY
-    assert len(summary.encode()) <= runner.LARGEST_SUMMARY_BYTES
+    assert len(summary.encode()) <= 1024 * 1024  # GitHub drops a larger one
     assert "more lines" in comment
     assert "**Cut here: " in comment
 
 
 def test_outputs_are_lines(tmp_path):
-    """A line break in a value cannot begin another output, and a summary is cut where GitHub would drop it."""
+    """A line break in a value cannot begin another output; outside of GitHub nothing is written."""
     file = tmp_path / "output"
     runner.write_outputs({"GITHUB_OUTPUT": str(file)}, {"a": "1\ngate=0", "b": "2"})
     assert file.read_text() == "a=1 gate=0\nb=2\n"
-    runner.add_summary({"GITHUB_STEP_SUMMARY": str(file)}, "ä" * runner.LARGEST_SUMMARY_BYTES)
-    assert file.stat().st_size <= runner.LARGEST_SUMMARY_BYTES + 20
     runner.write_outputs({}, {"a": "1"})
 
 

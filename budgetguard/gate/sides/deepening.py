@@ -26,12 +26,15 @@ def boundary(root: Path) -> frozenset[str]:
         return frozenset()
 
 
-def deepened(root: Path) -> Iterator[str]:
-    """Fetch more history of HEAD before each step; ends where there is no more, or it cannot be had."""
+def deepened(root: Path, choices: Sequence[Sequence[str]] = ()) -> Iterator[str]:
+    """Fetch more history before each step; ends where there is no more, or it cannot be had.
+
+    Of HEAD, or of the first of the `choices` of commits that the server gives.
+    """
     until_s = time.monotonic() + FETCH_S
     for step in _STEPS:
         left_s = until_s - time.monotonic()
-        if left_s <= 0 or not _fetch(root, [step], _tips(root), left_s):
+        if left_s <= 0 or not _fetch(root, [step], choices or _tips(root), left_s):
             return
         yield step
 
@@ -52,11 +55,7 @@ def merge_base(root: Path, base: str, merged: str = "") -> str:
     _bring(root, base)
     if found := ask(root, "merge-base", base, head).text:
         return found
-    until_s = time.monotonic() + FETCH_S
-    for step in _STEPS if boundary(root) else ():
-        left_s = until_s - time.monotonic()
-        if left_s <= 0 or not _fetch(root, [step], [[head, base], [base]], left_s):
-            break
+    for _ in deepened(root, [[head, base], [base]]) if boundary(root) else ():
         if found := ask(root, "merge-base", base, head).text:
             return found
     if boundary(root):
