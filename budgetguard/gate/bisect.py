@@ -158,18 +158,20 @@ class _Search:
 
     def _measured(self, commit: Commit) -> Step:
         try:
-            readings = {**self._readings(commit), **self._in_turn(commit)}
+            readings, in_turn = self._readings(commit), self._in_turn(commit)
         except UsageError:
             raise
         except BudgetguardError as error:
             return Step(commit, unknown=str(error))
-        verdicts = self._settled(readings)
+        verdicts = self._settled(readings, in_turn)
         told = [one for one in verdicts if one.outcome in (Outcome.PASS, Outcome.FAIL)]
         if any(one.outcome is Outcome.FAIL for one in told) or len(told) == len(verdicts):
             return Step(commit, verdicts)
         first = next(one for one in verdicts if one not in told)
         return Step(
-            commit, verdicts, unknown=_broken_around(first.budget, readings) or first.reason
+            commit,
+            verdicts,
+            unknown=_broken_around(first.budget, {**readings, **in_turn}) or first.reason,
         )
 
     def _readings(self, commit: Commit) -> Readings:
@@ -192,8 +194,8 @@ class _Search:
             readings = lower(readings, measure(self.config, again, side).readings, self.budgets)
         return readings
 
-    def _settled(self, readings: Readings) -> tuple[Verdict, ...]:
-        return settle(self.budgets, readings, self.by, Scope()).verdicts
+    def _settled(self, readings: Readings, in_turn: Readings | None = None) -> tuple[Verdict, ...]:
+        return settle(self.budgets, readings, self.by, Scope(), in_turn or {}).verdicts
 
     @contextmanager
     def _at(self, commit: Commit, budgets: Sequence[Budget]) -> Iterator[Side]:

@@ -25,5 +25,5 @@ def rebase(config: Config, request: Request, old: Baseline) -> Rebased:
     by = yardstick(config, old)
     found = waiting(measure(config, request).budgets, request)
     compared = compare(config, request, found, by, DEFAULT)
-    verdicts = settle(found, compared.readings, by, Scope()).verdicts
+    verdicts = settle(found, {}, by, Scope(), compared.readings).verdicts
     return Rebased(replace(old, time=timestamp(), exists=True), verdicts, compared.notes)

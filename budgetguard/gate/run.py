@@ -55,8 +55,7 @@ def check(
     sound = [one for one in measured.budgets if Point(one.name, "", "") not in measured.readings]
     compared = compare(config, request, waiting(sound, request), by, how)
     if compared.readings:
-        readings = {**measured.readings, **compared.readings}
-        settled = settle(measured.budgets, readings, by, scope(request))
+        settled = settle(measured.budgets, measured.readings, by, scope(request), compared.readings)
     prefix, commit = _place(config.folder)
     return Report(
         verdicts=settled.verdicts,

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from budgetguard.gate.judge import Yardstick, judge
 from budgetguard.gate.limits import nearest, select
@@ -45,14 +46,25 @@ class Settled:
     left: tuple[LeftToCheck, ...]
 
 
+_NONE: Readings = MappingProxyType({})
 LEFT_REASON = (
     "a relative limit on a sampled metric needs base and head measured side by side: "
     "budgetguard check, or pytest --budget-against=REF"
 )
 
 
-def settle(budgets: Sequence[Budget], readings: Readings, by: Yardstick, scope: Scope) -> Settled:
-    """Judge every limit of `budgets`, then what the baseline holds and nobody measured."""
+def settle(
+    budgets: Sequence[Budget],
+    readings: Readings,
+    by: Yardstick,
+    scope: Scope,
+    in_turn: Readings = _NONE,
+) -> Settled:
+    """Judge every limit of `budgets`, then what the baseline holds and nobody measured.
+
+    `in_turn` is what base and head said of relative limits on sampled metrics. It stands beside
+    `readings`, for an absolute limit on the same metric is judged by what was read of head alone.
+    """
     verdicts: list[Verdict] = []
     left: list[LeftToCheck] = []
     seen: set[Point] = set()
@@ -64,15 +76,19 @@ def settle(budgets: Sequence[Budget], readings: Readings, by: Yardstick, scope: 
             seen |= {Point.of(budget, limit) for limit in budget.limits}
             continue
         for limit in budget.limits:
+            point = Point.of(budget, limit)
+            read = in_turn.get(point, readings.get(point)) if limit.in_turn else readings.get(point)
             if limit.bound.relative and scope.no_baseline:
                 why = Reading(error=scope.no_baseline, note="create one: budgetguard init")
                 verdicts.append(_unmeasured(replace(budget, limits=(limit,)), why))
-            elif limit.in_turn and _is_open(readings.get(Point.of(budget, limit))):
+            elif limit.in_turn and _is_open(read):
                 left.append(LeftToCheck(budget.name, limit.text, LEFT_REASON))
-                seen.add(Point.of(budget, limit))
-            elif (read := readings.get(Point.of(budget, limit))) and read.left:
+                seen.add(point)
+            elif read and read.left:
                 left.append(LeftToCheck(budget.name, limit.text, read.error))
-                seen.add(Point.of(budget, limit))
+                seen.add(point)
+            elif limit.in_turn:  # sides are compared at the point that the limit names
+                verdicts.append(judge(budget, limit, limit.selector, read, by))
             else:
                 known = points.get((budget.name, limit.metric.name), ())
                 verdicts += _judged(budget, limit, readings, known, by)

@@ -69,10 +69,13 @@ def _report(told: Told, session: pytest.Session, *, others: bool) -> Report:
             no_baseline=budgets.home.no_baseline,
         )
         compared = _compared(budgets, session.config)
-        budgets.readings |= compared.readings
         notes += compared.notes
         settled = settle(
-            tuple(budgets.budgets.values()), budgets.readings, budgets.home.yardstick, scope
+            tuple(budgets.budgets.values()),
+            budgets.readings,
+            budgets.home.yardstick,
+            scope,
+            compared.readings,
         )
         verdicts += (
             [beside_others(one, _budget(budgets, one)) for one in settled.verdicts]

@@ -7,7 +7,17 @@ import pytest
 
 from budgetguard.gate.judge import Yardstick
 from budgetguard.gate.limits import parse_limit
-from budgetguard.gate.model import Budget, Metric, Point, Reading, Request, Rule, Stored, Where
+from budgetguard.gate.model import (
+    Budget,
+    Compared,
+    Metric,
+    Point,
+    Reading,
+    Request,
+    Rule,
+    Stored,
+    Where,
+)
 from budgetguard.gate.settle import Scope, settle
 from budgetguard.gate.verdict import RED, LeftToCheck, Outcome, Report, Verdict
 from budgetguard.units import Unit
@@ -106,6 +116,18 @@ def test_a_relative_limit_on_a_sampled_metric_is_left_to_check():
     settled = outcomes([budget_of("time <= baseline + 5%")], {}, entries)
     assert settled.verdicts == ()
     assert [(one.budget, one.limit) for one in settled.left] == [("app", "time <= baseline + 5%")]
+
+
+def test_an_absolute_limit_is_judged_by_head_alone_beside_a_relative_one():
+    """Base and head that agree say nothing about a bound that both break."""
+    budget, point = budget_of("time <= 1 ms", "time <= baseline + 5%"), Point("app", "", "time")
+    alone = Reading(value=0.9, samples=(0.9,) * 5)
+    compared = Reading(value=0.9, compared=Compared(same="the same code"))
+    settled = settle([budget], {point: alone}, Yardstick(), WHOLE, {point: compared})
+    assert [str(one.outcome) for one in settled.verdicts] == ["FAIL", "PASS"]
+    left = settle([budget], {point: alone}, Yardstick(), WHOLE)
+    assert [str(one.outcome) for one in left.verdicts] == ["FAIL"]
+    assert [one.limit for one in left.left] == ["time <= baseline + 5%"]
 
 
 @pytest.mark.parametrize(
