@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from budgetguard.gate.side import Side
-from budgetguard.gate.targets.command.environment import below, with_first
+from budgetguard.gate.sides.surroundings import below, with_first
 
 REPORT = "BUDGETGUARD_WITNESS"
 _HOOK = Path(__file__).parent / "witness"

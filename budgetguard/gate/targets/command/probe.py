@@ -8,8 +8,8 @@ from typing import cast
 from budgetguard.errors import MeasureError
 from budgetguard.gate.model import Budget, Point, Reading, Readings
 from budgetguard.gate.side import Side
+from budgetguard.gate.sides.surroundings import environment
 from budgetguard.gate.targets.command.counted import LONGEST_S, SLOWER, read_instructions
-from budgetguard.gate.targets.command.environment import environment
 from budgetguard.gate.targets.command.guard import (
     find,
     loaded_from,
@@ -44,7 +44,7 @@ class CommandProbe:
         self._cwd = side.folder / self._options.cwd
         self._seed = seed
         self._instructions: Reading | None = None
-        self._env = environment(self._options, side, seed, other)
+        self._env = environment(self._options.env, self._options.cwd, side, seed, other)
         self._redacted = Redaction(self._options.env)
         self._failed: Reading | None = None
         self._reads_waiting: bool | None = None
@@ -61,7 +61,8 @@ class CommandProbe:
 
     def use_seed(self, seed: int) -> None:
         """Give the Python processes of later runs another hash seed."""
-        self._env = environment(self._options, self._side, seed, self._other)
+        options = self._options
+        self._env = environment(options.env, options.cwd, self._side, seed, self._other)
 
     def run(self) -> Finished | Reading:
         """Run the command once; a `Reading` is why that did not work."""

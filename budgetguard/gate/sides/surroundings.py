@@ -1,30 +1,34 @@
-"""The environment of a command on one side, without the ways that lead to the other side."""
+"""The environment of a program on one side, without the ways that lead to the other side."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from budgetguard.gate.side import Side
-from budgetguard.gate.targets.command.options import CommandOptions
 
 
 def environment(
-    options: CommandOptions, side: Side, seed: int | None = None, other: Side | None = None
+    settings: Mapping[str, str],
+    cwd: str,
+    side: Side,
+    seed: int | None = None,
+    other: Side | None = None,
 ) -> dict[str, str]:
-    """Ours, with the interpreter's folder first in PATH and what the configuration sets.
+    """Ours, with the interpreter's folder first in PATH and the `settings` of the configuration.
 
-    Where the command is compared with an `other` side, whatever of our own environment points into
-    that one's checkout points to the same place of this one: PATH, PYTHONPATH, PWD and VIRTUAL_ENV.
-    A PATH that the configuration sets is taken as it stands.
+    `cwd` is the program's, from the folder of the side. Where it is compared with an `other` side,
+    whatever of our own environment points into that one's checkout points to the same place of this
+    one: PATH, PYTHONPATH, PWD and VIRTUAL_ENV. A PATH that the configuration sets is taken as it
+    stands.
     """
     env = dict(os.environ)
     if other is not None:
         env["PATH"] = _moved(env.get("PATH", os.defpath), side, other)
-        _settle_in(env, options, side)
+        _settle_in(env, cwd, side)
     env["PATH"] = _joined(str(Path(side.python).parent), env.get("PATH", os.defpath))
     if seed is not None:
         env["PYTHONHASHSEED"] = str(seed % (1 << 32))
-    env.update(options.env)
+    env.update(settings)
     if other is not None and "PYTHONPATH" in env:
         env["PYTHONPATH"] = _moved(env["PYTHONPATH"], side, other)
     return side.first_on_path(env)
@@ -46,9 +50,9 @@ def virtual(side: Side) -> Path | None:
     return top if (top / "pyvenv.cfg").is_file() else None
 
 
-def _settle_in(env: dict[str, str], options: CommandOptions, side: Side) -> None:
+def _settle_in(env: dict[str, str], cwd: str, side: Side) -> None:
     """What a shell and an activated environment would set in this place."""
-    env["PWD"] = str(side.folder / options.cwd)  # make's $(PWD) would lead to our own folder
+    env["PWD"] = str(side.folder / cwd)  # make's $(PWD) would lead to our own folder
     env.pop("OLDPWD", None)
     if "VIRTUAL_ENV" in env:
         env.pop("VIRTUAL_ENV")
