@@ -274,7 +274,7 @@ def test_cpu_of_grandchildren_counts(ignore):
         "p.wait()"
     )
     outer = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]])"
-    done = python(outer, middle, SPIN * 3)
+    done = python(outer, middle, SPIN.replace("0.3", "0.9"))
     assert 0.4 < done.cpu_s < 9  # it spins for 0.9 s; unwaited, the end is lost between two samples
     assert done.blocked_s is None
 
