@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ class Command:
     pass_fds: tuple[int, ...]
     stdin: int
     on_line: Callable[[bytes], None] | None
+    stop: threading.Event | None = None
+    on_start: Callable[[int], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import IO
+from typing import IO, Literal
 
 import psutil
 
@@ -109,9 +109,11 @@ def run_portable(command: Command, program: str) -> Finished:
     left: tuple[str, ...] = ()
     readers = _Readers(root, out, err)
     try:
-        timed_out = not _watch(root, tree, readers, started_s + command.timeout_s)
+        if command.on_start is not None:
+            command.on_start(root.pid)
+        reason = _watch(root, tree, readers, started_s + command.timeout_s, command.stop)
         wall_s = time.monotonic() - started_s
-        if not timed_out:
+        if reason == "ended":
             tree.wait(SETTLE_S)
             left = tuple(map(_describe, tree.alive()))
     except BaseException:
@@ -134,7 +136,7 @@ def run_portable(command: Command, program: str) -> Finished:
         stdout=out.text(),
         stderr=err.text(),
         stdout_bytes=out.total_bytes,
-        timed_out=timed_out,
+        timed_out=reason == "timeout",
         left_behind=left,
     )
 
@@ -189,16 +191,24 @@ class _Readers:
                 tail.feed(data)
 
 
-def _watch(root: subprocess.Popen[bytes], tree: _Tree, readers: _Readers, until_s: float) -> bool:
-    """Sample until the root ends; return False if time was up first."""
+def _watch(
+    root: subprocess.Popen[bytes],
+    tree: _Tree,
+    readers: _Readers,
+    until_s: float,
+    stop: threading.Event | None,
+) -> Literal["ended", "timeout", "stopped"]:
+    """Sample until the root ends, time is up or `stop` is set; return which came first."""
     pause_s = 0.010
     while root.poll() is None:
         now_s = time.monotonic()
+        if stop is not None and stop.is_set():
+            return "stopped"
         if now_s >= until_s:
-            return False
+            return "timeout"
         tree.sample()
         pause_s = min(0.050, pause_s * 1.05)
         next_s = min(until_s, time.monotonic() + pause_s)
         readers.feed(next_s)
         time.sleep(max(0.0, min(STEP_S, next_s - time.monotonic())))  # both pipes ended early
-    return True
+    return "ended"

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,7 @@ from budgetguard.process.command import (
 )
 
 BACKSTOP_S = GRACE_S + HARD_END_S + 5.0  # beyond the time limit the supervisor itself is stuck
+STOP_POLL_S = 0.05  # between two looks at an event that no selector can wait for
 DRAIN_S = 1.0  # for output that is still in the pipe when the tree has ended
 READ_BYTES = 1 << 16
 # imported, not run as a script, so that its bytecode is cached; appended, so that it hides nothing
@@ -59,7 +61,7 @@ def run_supervised(command: Command, program: str) -> Finished:
     out, err = Tail(command.keep_bytes, command.on_line), Tail(command.keep_bytes)
     with contextlib.ExitStack() as stack:
         run = _start(command, program, out, err, stack)
-        _listen(run, time.monotonic() + command.timeout_s + BACKSTOP_S)
+        _listen(run, command)
         _drain(run)
         out.end()
     return _finished(command, program, run, out, err)
@@ -124,24 +126,48 @@ def _request(command: Command, program: str, out: int, err: int) -> bytes:
     return b"\0".join(os.fsencode(field) for field in fields)
 
 
-def _listen(run: _Run, until_s: float) -> None:
+def _listen(run: _Run, command: Command) -> None:
     """Read output and account until the supervisor has closed the account."""
+    until_s = time.monotonic() + command.timeout_s + BACKSTOP_S
+    pause_s = 60.0 if command.stop is None else STOP_POLL_S
+    on_start, stop = command.on_start, command.stop
     assert run.supervisor.stdout is not None  # noqa: S101 -- we asked for a pipe; this is for mypy
     account = run.supervisor.stdout.fileno()
     with selectors.DefaultSelector() as selector:
         for fd in (account, *run.streams):
             selector.register(fd, selectors.EVENT_READ)
         while (left_s := until_s - time.monotonic()) > 0:
-            for key, _ in selector.select(min(left_s, 60.0)):
+            for key, _ in selector.select(min(left_s, pause_s)):
                 data = _read(key.fd)
                 if data and key.fd == account:
                     run.account += data
+                    on_start = _told(run, on_start)
                 elif data:
                     run.streams[key.fd].feed(data)
                 elif key.fd == account:
                     return
                 elif data is not None:
                     selector.unregister(key.fd)
+            if stop is not None and stop.is_set():
+                stop, until_s = None, min(until_s, time.monotonic() + BACKSTOP_S)
+                _cancel(run)
+
+
+def _told(run: _Run, on_start: Callable[[int], None] | None) -> Callable[[int], None] | None:
+    """Hand on the root's pid, the first line of the account; return None once that is done."""
+    first, ended, _ = run.account.partition(b"\n")
+    if on_start is None or not ended:
+        return on_start
+    name, _, pid = first.partition(b" ")
+    if name == b"root":  # else the program was refused, or this is a traceback
+        on_start(int(pid))
+    return None
+
+
+def _cancel(run: _Run) -> None:
+    """Ask for the end of the tree: the supervisor ends it, and still closes its account."""
+    assert run.supervisor.stdin is not None  # noqa: S101 -- we asked for a pipe; this is for mypy
+    run.supervisor.stdin.close()
 
 
 def _read(fd: int) -> bytes | None:
