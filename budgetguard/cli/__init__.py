@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "calibrate": "Measure the noise of this machine, and tell which limits are too tight for it.",
     "selftest": "Break budgets on purpose, on a copy, and tell which of them would not notice.",
     "bisect": "Find the commit that broke a budget.",
+    "load": "Run the load of a budget alone, or a worker of it elsewhere.",
     "report": "Turn a JSON report into others, or join those of all shards.",
     "hook": "Run what the pre-commit hooks run.",
     "action": "Run the steps of the GitHub Action.",

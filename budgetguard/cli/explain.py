@@ -144,6 +144,7 @@ _RULES: Mapping[Rule, str] = {
     Rule.MEAN: "by the confidence interval of the mean, from {readings} readings on",
     Rule.MAXIMUM: "by the largest of {readings} readings and more",
     Rule.INTERVAL: "by the confidence interval of the estimate; it fails when all of it is beyond",
+    Rule.TWICE: "by the interval of a run; it fails when all of it is beyond, in a second run too",
 }
 
 

@@ -227,7 +227,8 @@ class _Search:
                 if own:
                     sides = base, replace(head, name="head")
                     duel = duel_of(target, *sides, self._request(), self.reaper)
-                    readings |= contest(duel, own, self.by, seconds=self.seconds, watch=self.watch)
+                    seconds = self.seconds * COMPARED[target]
+                    readings |= contest(duel, own, self.by, seconds=seconds, watch=self.watch)
         return readings
 
     def _not_as_said(self, step: Step) -> str:

@@ -20,7 +20,11 @@ from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.targets import COMPARED, TARGETS, duel_of
 
 BLOCKS = 8
-PROPOSED = "time <= baseline + 5%"
+PROPOSED = {
+    "test": "time <= baseline + 5%",
+    "command": "time <= baseline + 5%",
+    "load": "p95 <= baseline + 10%",
+}
 """What a benchmark without a relative limit on time is tried with."""
 
 
@@ -86,8 +90,9 @@ def calibrate(config: Config, request: Request, blocks: int = BLOCKS) -> Calibra
 
 def _tried(budget: Budget) -> Budget:
     """The budget with its relative limits on sampled metrics, or with the one that is proposed."""
-    metrics = TARGETS[budget.target].METRICS
-    return replace(budget, limits=budget.in_turn.limits or (parse_limit(PROPOSED, metrics),))
+    target = TARGETS[budget.target]
+    proposed = parse_limit(PROPOSED[target.NAME], target.METRICS)
+    return replace(budget, limits=budget.in_turn.limits or (proposed,))
 
 
 def _taken(

@@ -159,7 +159,7 @@ class _Encounter:
             duel,
             timed,
             self.by,
-            seconds=self.how.seconds,
+            seconds=self.how.seconds * COMPARED[budgets[0].target],
             watch=self.request.watch,
             draw=self.draw,
         )

@@ -22,8 +22,8 @@ _CONFIRMING = 3
 """How many times its seconds a benchmark may take to have a red confirmed."""
 _MOST_BLOCKS = 64
 """A bound on the loop; decisions end it after 48 at most."""
-_FLOOR_S = 20e-6
-"""Waiting shorter than this is none: a ratio of two such waits says nothing."""
+_FLOORS = {"blocked": 20e-6, "failures": 0.001}
+"""Less than this is nothing, in the metric's unit: a ratio of two such waits or shares says nothing."""
 _DECIDED = ("within", "over")
 """What a canary that moved undoes."""
 
@@ -44,8 +44,9 @@ class _Subject:
     spent_s: float = 0.0
 
     def take(self, block: Block) -> None:
-        if block.error or not block.base:
-            self.failed = block if block.error else Block(error="a block without a pair")
+        if block.error or block.unsettled or not block.base:
+            told = block.error or block.unsettled
+            self.failed = block if told else Block(error="a block without a pair")
             return
         self.values.append(block_value(block, self.floor))
         self.bases.append(median(block.base))
@@ -64,7 +65,7 @@ class _Subject:
 
     @property
     def floor(self) -> float:
-        """What does not count as waiting, in seconds."""
+        """What does not count, in the metric's unit."""
         return no_wait(self.limit)
 
 
@@ -119,8 +120,8 @@ def steps_of(budget: Budget, limit: Limit, by: Yardstick) -> tuple[Step, ...]:
 
 
 def no_wait(limit: Limit) -> float:
-    """What does not count, in seconds: next to nothing of waiting, and nothing of all else."""
-    return _FLOOR_S if limit.metric.name == "blocked" else 0.0
+    """What does not count, in the metric's unit: next to nothing of waiting and failures."""
+    return _FLOORS.get(limit.metric.name, 0.0)
 
 
 def _only(
@@ -188,7 +189,7 @@ def _reading(point: Point, one: _Subject, alpha: float, broken: str, *, seconds:
     if one.failed and one.failed.new:
         return Reading(compared=Compared(new=one.failed.error))
     if one.failed:
-        return Reading(error=one.failed.error)
+        return Reading(error=one.failed.error, unsettled=one.failed.unsettled)
     state = one.decision(alpha).state
     unsettled = broken if state in _DECIDED else ""
     if state == "more":

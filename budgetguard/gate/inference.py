@@ -59,7 +59,7 @@ def decide(
 
 def readings_for(metric: Metric) -> int:
     """How many readings, all within the bound, prove the limit: 59 for p95, 299 for p99."""
-    if metric.rule is Rule.QUANTILE and metric.quantile is not None:
+    if metric.quantile is not None:
         return math.ceil(math.log(ALPHA_WITHIN) / math.log(1 - _beyond_share(metric)))
     return SET_READINGS if metric.rule in (Rule.MEAN, Rule.MAXIMUM) else 1
 

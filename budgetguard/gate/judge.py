@@ -49,7 +49,7 @@ def judge(
     )
     if reading is None:
         return replace(verdict, reason="not measured", hint=_rerun(budget))
-    if reading.skipped or reading.error:
+    if reading.skipped or reading.error or reading.unsettled:
         return _unread(verdict, budget, reading)
     if strange := _no_number(reading):
         return replace(verdict, reason=f"read as {strange}, which is no number to judge")
@@ -77,6 +77,13 @@ def holds(limit: Limit, value: float, bound: float) -> bool:
             return value > bound
 
 
+def beyond(limit: Limit, reading: Reading) -> bool:
+    """Whether the whole interval of a reading lies on the wrong side of an absolute limit."""
+    low, high = reading.interval or (reading.value, reading.value)
+    best = low if limit.metric.better == "lower" else high
+    return not holds(limit, best, limit.bound.value or 0.0)
+
+
 def allowed(limit: Limit, stored: Stored) -> float:
     """The bound that a `baseline` limit means: the looser of its steps, from the end of the spread."""
     room = _loosest(limit.bound.steps, stored)
@@ -84,6 +91,9 @@ def allowed(limit: Limit, stored: Stored) -> float:
 
 
 def _unread(verdict: Verdict, budget: Budget, reading: Reading) -> Verdict:
+    if reading.unsettled:
+        reason, evidence = reading.unsettled, reading.evidence
+        return replace(verdict, outcome=Outcome.UNSETTLED, reason=reason, evidence=evidence)
     if reading.skipped and budget.may_skip:
         return replace(verdict, outcome=Outcome.SKIPPED, reason=budget.may_skip)
     hint = "allow it with may_skip: and a reason, or let it run" if reading.skipped else ""
@@ -154,7 +164,7 @@ def _against_bound(verdict: Verdict, limit: Limit, reading: Reading, by: Yardsti
     verdict = replace(verdict, allowed=bound)
     if limit.metric.rule is Rule.EXACT:
         return _exact(verdict, limit, reading, by)
-    if limit.metric.rule is Rule.INTERVAL:
+    if limit.metric.rule in (Rule.INTERVAL, Rule.TWICE):
         return _interval(verdict, limit, reading)
     samples, strict = reading.samples or (reading.value,), limit.operator in ("<", ">")
     decision = decide(limit.metric, samples, bound, strict=strict)
@@ -209,12 +219,12 @@ def _straddles(limit: Limit, stored: Stored, bound: float) -> bool:
 def _interval(verdict: Verdict, limit: Limit, reading: Reading) -> Verdict:
     bound = limit.bound.value or 0.0
     low, high = reading.interval or (reading.value, reading.value)
-    shown = " to ".join(show_together((low, high), verdict.unit))
-    best, worst = (low, high) if limit.metric.better == "lower" else (high, low)
-    if holds(limit, worst, bound):
+    shown = " to ".join(show_together((low, high), verdict.unit)) if low != high else ""
+    if holds(limit, high if limit.metric.better == "lower" else low, bound):
         return replace(verdict, outcome=Outcome.PASS, reason=shown)
-    if not holds(limit, best, bound):
-        return _fail(replace(verdict, reason=shown), limit)
+    if beyond(limit, reading):
+        twice = "twice" if len(reading.samples) > 1 else ""
+        return _fail(replace(verdict, reason=", ".join(filter(None, (shown, twice)))), limit)
     return replace(verdict, outcome=Outcome.UNSETTLED, reason=f"between {shown}")
 
 

@@ -218,7 +218,7 @@ def _check_relative(limit: Limit) -> None:
 
 
 def _why_absolute(metric: Metric) -> str:
-    if metric.unit is Unit.SECONDS:
+    if metric.unit is Unit.SECONDS and metric.rule is not Rule.TWICE:
         return (
             "holds the wait for a processor, which no baseline foresees; "
             "put the relative limit on time, or write an absolute bound"

@@ -22,6 +22,8 @@ class Rule(StrEnum):
     MEAN = "mean"
     MAXIMUM = "maximum"
     INTERVAL = "interval"
+    TWICE = "twice"
+    """An interval, too; beyond the bound as a whole it is measured once more, and both have to say so."""
 
 
 class Step(NamedTuple):
@@ -191,6 +193,8 @@ class Reading:
     evidence: tuple[str, ...] = ()
     made_with: str = ""
     error: str = ""
+    unsettled: str = ""
+    """Why what was measured does not count: the noise of the machine, a load generator too slow."""
     skipped: bool = False
     left: bool = False
     """Whether `error` is only why this run cannot read it, and `budgetguard check` can."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from budgetguard.gate.inference import decide
-from budgetguard.gate.judge import Yardstick, in_force
+from budgetguard.gate.judge import Yardstick, beyond, in_force
 from budgetguard.gate.model import Budget, Limit, Point, Reading, Readings, Rule, by_subject
 from budgetguard.gate.targets.base import Probe
 
@@ -30,6 +30,8 @@ def missing(limit: Limit, reading: Reading) -> int:
         or reading.error
     ):
         return 0
+    if limit.metric.rule is Rule.TWICE:
+        return int(len(reading.samples) < 2 and not reading.unsettled and beyond(limit, reading))
     samples = reading.samples or (reading.value,)
     if not all(map(math.isfinite, samples)):
         return 0
@@ -63,9 +65,16 @@ def _advances(further: Readings, wanted: Sequence[Budget]) -> bool:
 
 
 def joined(first: Reading | None, further: Reading) -> Reading:
-    """A reading with a further one behind it; an error takes the place of both."""
+    """A reading with a further one behind it; an error takes the place of both.
+
+    Of two intervals it has the whole stretch, which lies beyond a bound only where both do.
+    """
     if first is None or further.error:
         return further
+    if first.interval and further.interval:
+        low, high = zip(first.interval, further.interval, strict=True)
+        samples = (*(first.samples or (first.value,)), further.value)
+        return replace(further, samples=samples, interval=(min(low), max(high)))
     return replace(
         first, samples=(*(first.samples or (first.value,)), *(further.samples or (further.value,)))
     )

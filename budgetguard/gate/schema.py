@@ -13,10 +13,13 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 from budgetguard.gate.config import VERSION
 from budgetguard.gate.model import Metric
 from budgetguard.gate.targets import TARGETS, Target
+from budgetguard.gate.targets.load.profiles import PROFILES
+from budgetguard.gate.targets.load.traffic import Model
 from budgetguard.units import EXAMPLES, SYMBOLS, Unit
 
 SHIPPED = Path(__file__).parents[1] / "budgetguard.schema.json"
@@ -30,6 +33,7 @@ _MAPPING: Schema = {
     "additionalProperties": {"type": ["string", "number", "boolean"]},
 }
 _FLAG: Schema = {"type": "boolean"}
+_NUMBER: Schema = {"type": ["integer", "string"], "pattern": "^[0-9]+$", "minimum": 1}
 _DURATION: Schema = {"type": "string", "examples": ["30 s", "2 min"]}
 _TARGET_KEYS: Mapping[str, tuple[Schema, str]] = {
     "bundle": (
@@ -37,6 +41,7 @@ _TARGET_KEYS: Mapping[str, tuple[Schema, str]] = {
         "Files, folders or globs whose size is limited, such as dist/assets/app-*.js",
     ),
     "command": (_TEXTS, "A command line, started afresh for each reading; no shell reads it"),
+    "load": (_TEXT, "A locustfile; it runs unchanged"),
     "test": (
         _TEXT,
         "A node id, file, folder, glob or -m EXPRESSION; each test is a budget of its own",
@@ -50,7 +55,30 @@ _OPTIONS: Mapping[str, tuple[Schema, str]] = {
         "Numbers the test or command reports itself, each with its unit: tokens: count",
     ),
     "setup": (_TEXTS, "A command to run before, not measured"),
-    "timeout": (_DURATION, "How long one run may take"),
+    "timeout": (_DURATION, "How long one run, or the start of an app, may take"),
+    "serve": (_TEXTS, "The command that starts the app; {port} and {dir} are filled in"),
+    "ready": (_TEXT, "A path that the app answers with success once it is ready"),
+    "port": (_NUMBER, "A fixed port for the app; without it a free one is taken"),
+    "host": (_TEXT, "An app that runs already, such as http://127.0.0.1:8000"),
+    "allow_remote": (_FLAG, "true allows to load what is not this machine"),
+    "headers": (_MAPPING, "Headers of every request; ${NAME} is an environment variable"),
+    "environments": (
+        {"type": "object", "additionalProperties": {"type": "object"}},
+        "Other hosts by name, each with host, headers, users (at most), allow_remote and limits",
+    ),
+    "profile": ({"enum": list(PROFILES)}, "What users come: the shape of the load"),
+    "users": (_NUMBER, "The users that are expected; the profile multiplies them"),
+    "stages": (
+        {"type": "array", "items": {"type": "object"}, "minItems": 1},
+        "In place of a profile: [{users: 50, for: 10 s, ramp: 2 s}]",
+    ),
+    "duration": (_DURATION, "How long the profile lasts, without the warm-up"),
+    "warmup": (_DURATION, "How long the first users take to come; not counted"),
+    "model": ({"enum": list(get_args(Model))}, "open begins tasks at a constant rate"),
+    "rate": (_TEXT, "Tasks that begin in a second, with model: open, such as 100 /s"),
+    "seed": (_NUMBER, "Draws what the locustfile draws"),
+    "processes": (_NUMBER, "How many processes share the users"),
+    "workers": ({"enum": ["external"]}, "external: the processes are started elsewhere"),
 }
 _SHARED: Mapping[str, tuple[Schema, str]] = {
     "enforce": (_FLAG, "false shows the budget without guarding it"),

@@ -121,6 +121,10 @@ class Section:
         """A duration such as `30 s`, longer than nothing."""
         return self._quantity(name, Unit.SECONDS, default)
 
+    def per_second(self, name: str) -> float:
+        """A rate such as `100 /s`, above 0; 0 where there is none."""
+        return self._quantity(name, Unit.PER_SECOND, 0.0)
+
     def count(self, name: str, default: int) -> int:
         """A whole number above 0."""
         value = self._quantity(name, Unit.COUNT, default)

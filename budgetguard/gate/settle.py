@@ -104,7 +104,7 @@ def settle(
 
 def _is_open(reading: Reading | None) -> bool:
     """Whether a reading says nothing of the base: one side alone was read, or none."""
-    return reading is None or not (reading.compared or reading.error)
+    return reading is None or not (reading.compared or reading.error or reading.unsettled)
 
 
 def _unmeasured(budget: Budget, reading: Reading) -> Verdict:

@@ -53,3 +53,5 @@ class Block:
     new: bool = False
     """Whether `error` says that the base has no such benchmark."""
     note: str = ""
+    unsettled: str = ""
+    """Why it does not count, such as a load generator that was too slow."""

@@ -44,7 +44,8 @@ def test_every_option_is_described(target):
 )
 def test_every_example_is_a_limit(target, limit, tmp_path):
     """What an editor offers passes both the schema and the configuration."""
-    document = {"version": 1, "budgets": {"x": {target: "x", "limits": [limit]}}}
+    needed = {"load": {"host": "http://127.0.0.1:8000"}}.get(target, {})
+    document = {"version": 1, "budgets": {"x": {target: "x", **needed, "limits": [limit]}}}
     file = tmp_path / "budgetguard.yml"
     file.write_text(yaml.safe_dump(document))
 

@@ -50,13 +50,37 @@ MODULES = {
     "bundle": "brotli",
     "github": "requests",
     "instructions": "pytest_codspeed",
+    "load": "locust",
     "memory": "memray",
 }
+BROUGHT_ALONG = {"load": {"bundle", "github"}}
+"""Extras whose module another one needs as well: locust has brotli and requests."""
+LOAD = """\
+version: 1
+budgets:
+  api:
+    load: locustfile.py
+    serve: python -m http.server {port} --bind 127.0.0.1
+    stages: [{users: 4, for: 3 s}]
+    warmup: 1 s
+    limits: [p50 <= 5 s, failures <= 0%]
+"""
+LOCUSTFILE = """\
+from locust import FastHttpUser, constant, task
+
+class Visitor(FastHttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def page(self):
+        self.client.get("/")
+"""
 
 
 def main() -> None:
     extras = set(sys.argv[1:])
     installed = set(MODULES) if "all" in extras else extras
+    installed = installed.union(*(BROUGHT_ALONG.get(extra, ()) for extra in installed))
     for extra, module in MODULES.items():
         found = importlib.util.find_spec(module) is not None
         assert found == (extra in installed), (
@@ -89,6 +113,10 @@ def play(project: Path, installed: set[str]) -> None:
     done = pytest(project)
     assert (done.returncode == 0) == ("memory" in installed), done.stdout
     assert "memory" in installed or "[memory]" in done.stdout, done.stdout
+    (project / "locustfile.py").write_text(LOCUSTFILE)
+    (project / "budgetguard.yml").write_text(LOAD)
+    told = expect(run(project, "load", "run", "api"), 0 if "load" in installed else 4)
+    assert "load" in installed or "[load]" in told.stdout, told.stdout
 
 
 def play_time(folder: Path) -> None:

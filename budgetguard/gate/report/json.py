@@ -18,8 +18,13 @@ SCHEMA = 1
 
 def render(report: Report) -> str:
     """The JSON text, pure ASCII, so that no name can break its encoding."""
+    return json.dumps(plain(report), indent=2, allow_nan=False) + "\n"
+
+
+def plain(report: Report) -> dict[str, object]:
+    """The report as plain data, for a document that holds more."""
     outcomes = Counter(verdict.outcome for verdict in report.verdicts)
-    document = {
+    return {
         "schema": SCHEMA,
         "tool": report.tool,
         "machine": report.machine,
@@ -43,7 +48,6 @@ def render(report: Report) -> str:
         "left": [asdict(left) for left in report.left],
         "notes": list(report.notes),
     }
-    return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
 def _shard(shard: Shard, unmatched: Sequence[Verdict]) -> dict[str, object]:
