@@ -41,6 +41,10 @@ SCRIPTS = {
     "leak_accuracy": Settings("1", "5"),
     "hook_times": Settings("--rounds 3", "--rounds 15"),
     "action_times": Settings("--rounds 2", "--rounds 15"),
+    "load.accuracy": Settings("--seconds 4", "--seconds 60"),
+    "load.users": Settings("--seconds 5 --users 500", "--seconds 15"),
+    "load.relative": Settings("--rounds 1 --only waits", "--rounds 30", timeout_s=6 * 3600),
+    "load.overhead": Settings("--rounds 2", "--rounds 15"),
 }
 
 
@@ -73,8 +77,10 @@ def run(name: str, *, full: bool) -> bool:
     """Run one script, print its tables and keep them; whether it ended as it should."""
     settings = SCRIPTS.get(name, Settings("", ""))
     arguments = (settings.full if full else settings.short).split()
-    command = [sys.executable, str(FOLDER / f"{name}.py"), *arguments]
-    shown = f"python benchmarks/{name}.py {' '.join(arguments)}".rstrip()
+    in_package = "." in name
+    script = ["-m", f"benchmarks.{name}"] if in_package else [f"benchmarks/{name}.py"]
+    command = [sys.executable, *script, *arguments]
+    shown = " ".join(["python", *script, *arguments])
     print(f"\n## {name}\n\n    {shown}\n", flush=True)
     began_s = time.monotonic()
     try:

@@ -6,7 +6,8 @@ A project is a git repository of two commits. Its app is the latency server: one
 middle, lognormal), or one that computes for 3 ms and waits for 5. The head of an unchanged project has
 another comment, the others are slower by so much. A round is one `budgetguard check --against HEAD~1` of
 each, in a new random order; the delays of each app are drawn by a seed of its own. The share that reds
-are at most is Clopper and Pearson's, with 95 %. A check takes about a minute; each tells its verdicts on standard error.
+are at most is Clopper and Pearson's, with 95 %. A check takes one to three minutes, and tells its
+verdicts on standard error.
 """
 
 import argparse

@@ -127,7 +127,7 @@ def worker(name: str, *, master: str, file: Path | None, host: str, environment:
     if others:
         raise UsageError(f"{name} means {len(others) + 1} budgets; a worker is of one: name it")
     address, _, port = master.rpartition(":") if ":" in master else (master, "", "")
-    if port and not port.isdecimal():
+    if not address or (":" in master and not port.isdecimal()):
         raise UsageError(f"--master {master}: expected HOST or HOST:PORT, such as 10.0.0.5:5557")
     _check_environment([budget], environment)
     probe = LoadProbe(budget, _side(config), environment=environment)

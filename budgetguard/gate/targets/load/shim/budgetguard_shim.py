@@ -7,12 +7,8 @@ from pathlib import Path
 from types import ModuleType
 
 _LOAD = Path(__file__).resolve().parents[1]
-_PACKAGES = (
-    "budgetguard",
-    "budgetguard.gate",
-    "budgetguard.gate.targets",
-    _NAME := "budgetguard.gate.targets.load",
-)
+_NAME = "budgetguard.gate.targets.load"
+_PACKAGES = ("budgetguard", "budgetguard.gate", "budgetguard.gate.targets", _NAME)
 
 
 def _shim() -> ModuleType:

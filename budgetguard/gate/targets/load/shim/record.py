@@ -14,6 +14,7 @@ from budgetguard.gate.targets.load.shim.guard import RefusedError
 from budgetguard.gate.targets.load.tally import Counting
 
 _PULSE_S = 0.02
+_SHORTEST_S = 0.001  # over which the use of the processor is a number
 _MOST_ENDPOINTS = 300
 """Different endpoints that are told apart; a locustfile may put a number into each."""
 OTHER_ENDPOINTS = "(other endpoints)"
@@ -63,6 +64,7 @@ class Recorder:
         self._endpoints: dict[tuple[str, str], str] = {}
         self._process = psutil.Process()
         self._read = (time.time(), time.process_time())
+        self._cpu = 0.0
         self._edge = 0.0
         """When the next window opens or closes."""
 
@@ -121,34 +123,32 @@ class Recorder:
 
     def roll(self, now: float) -> None:
         """Open the windows that have begun, and tell those that are complete."""
-        if self._windows and now >= self._windows[-1].end:
-            self._close(now)
+        self._close(now)
         while self._next is not None and now >= self._next.start:
             if self._clock.turns is not None:
-                self._read = (now, time.process_time())  # what lies between is not its own
+                self._read = (now, time.process_time())  # the time between slices is not its own
             self._windows.append(self._next)
             self._next = next(self._ahead, None)
-            if now >= self._windows[-1].end:
-                self._close(now)
+            self._close(now)
         last = self._windows[-1] if self._windows else None
         if last is not None and last.told is None:
             self._edge = last.end
         else:
             self._edge = self._next.start if self._next is not None else math.inf
-        over = last is not None and last.told is not None
         self._send(
-            [
-                one
-                for one in self._windows
-                if one.told and (not one.running or (over and one is not last))
-            ]
+            [one for one in self._windows if one.told and (not one.running or self._is_late(one))]
         )
+
+    def _is_late(self, window: Window) -> bool:
+        """Whether it need not wait for its tasks any longer: the next slice is over, too."""
+        last = self._windows[-1]
+        return window is not last and last.told is not None
 
     def end(self) -> None:
         """Tell all that is left: the run is over."""
         now = time.time()
         self.roll(now)
-        self._close(now)
+        self._close(now, early=True)
         self._next = None
         self._send([one for one in self._windows if one.tallies or one.due or one.end <= now])
         self._windows.clear()
@@ -167,23 +167,26 @@ class Recorder:
         begun = (one for one in reversed(self._windows) if one.start <= moment)
         return next(begun, self._windows[0])
 
-    def _close(self, now: float) -> None:
+    def _close(self, now: float, *, early: bool = False) -> None:
         """Note what is true of windows at their end only; several, where this process was stuck."""
+        over = [one for one in self._windows if one.told is None and (early or now >= one.end)]
+        if not over:
+            return
         before, cpu_before = self._read
-        self._read = (now, time.process_time())
-        cpu = (self._read[1] - cpu_before) / max(now - before, 1e-3)
-        for window in self._windows:
-            if window.told is None:
-                window.told = Interval(
-                    worker=self._worker,
-                    number=window.number,
-                    start=window.start,
-                    seconds=min(window.end, now) - window.start,
-                    users=self.users(),
-                    cpu=cpu,
-                    rss_bytes=self._process.memory_info().rss,
-                    waiting=self.waiting(),
-                )
+        if now - before > _SHORTEST_S:
+            self._read = (now, time.process_time())
+            self._cpu = (self._read[1] - cpu_before) / (now - before)
+        for window in over:
+            window.told = Interval(
+                worker=self._worker,
+                number=window.number,
+                start=window.start,
+                seconds=min(window.end, now) - window.start,
+                users=self.users(),
+                cpu=self._cpu,
+                rss_bytes=self._process.memory_info().rss,
+                waiting=self.waiting(),
+            )
 
     def _send(self, windows: list[Window]) -> None:
         for window in list(windows):
