@@ -180,6 +180,10 @@ def pytest_collection_modifyitems(
         return
     from pytest_budgetguard.session import BudgetSession
 
+    if config.pluginmanager.has_plugin(
+        SESSION
+    ):  # locust collects once more by a session of its own
+        return
     plugin = BudgetSession(config)
     config.pluginmanager.register(plugin, SESSION)
     plugin.take(session, items)

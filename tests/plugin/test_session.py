@@ -378,3 +378,20 @@ def test_a_module_skipped_as_a_whole_is_an_error_unless_it_may(project, may_skip
     assert ("SKIPPED perf/test_it.py: no database here" in text) is bool(may_skip)
     assert ("ERROR perf/test_it.py" in text) is (not may_skip)
     assert "VANISHED" not in text
+
+
+def test_a_second_collection_of_the_same_session(project):
+    """locust collects once more where a locustfile has no user class: that is no clash of ours."""
+    project.config()
+    project.write(
+        again="""
+        def pytest_collection_finish(session):
+            session.config.hook.pytest_collection_modifyitems(
+                session=session, config=session.config, items=session.items
+            )
+        """,
+        test_it=MANY,
+    )
+    result = project.run("-p", "again")
+    assert result.ret == 0
+    assert "guarded 1 of 2 limits" in result.stdout.str()
