@@ -27,7 +27,8 @@ from budgetguard.gate.sampling import sample
 from budgetguard.gate.settle import Scope, settle
 from budgetguard.gate.side import Side
 from budgetguard.gate.sides.reaper import Reaper
-from budgetguard.gate.targets.load.options import LOCAL, LoadOptions
+from budgetguard.gate.targets.load.environments import LOCAL
+from budgetguard.gate.targets.load.options import LoadOptions
 from budgetguard.gate.targets.load.outcome import Outcome
 from budgetguard.gate.targets.load.probe import LoadProbe
 from budgetguard.gate.targets.load.profiles import PROFILES, Profile

@@ -144,3 +144,13 @@ def test_nothing_to_compare_starts_nothing() -> None:
     duel = Simulated()
     assert contest(duel, [], Yardstick()) == {}
     assert duel.asked == []
+
+
+def test_a_block_that_does_not_count_settles_nothing():
+    """Where a load generator was too slow, the benchmark is unsettled for that reason, and asked no more."""
+    duel = Simulated(late=Block(unsettled="the generator was late"), same=0.0)
+    found = run(duel, budget("late"), budget("same"))
+    assert found["late"].unsettled == "the generator was late"
+    assert not found["late"].error
+    assert found["same"].compared.values
+    assert sum("late" in names for names in duel.asked) == 1

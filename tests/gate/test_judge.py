@@ -410,3 +410,25 @@ def test_what_the_baseline_holds_passes(text, base):
     """The unchanged value is never red against its own baseline."""
     by = stored(base, text.split()[0])
     assert verdict_of(text, base, by).outcome is Outcome.PASS
+
+
+TWICE = Metric(name="p95", unit=Unit.SECONDS, about="", exact=False, rule=Rule.TWICE, quantile=0.95)
+
+
+@pytest.mark.parametrize(
+    ("reading", "outcome", "words"),
+    [
+        (Reading(value=0.8, interval=(0.7, 0.9)), Outcome.PASS, "to"),
+        (Reading(value=1.0, interval=(0.9, 1.1)), Outcome.UNSETTLED, "between"),
+        (Reading(value=1.3, interval=(1.1, 1.4), samples=(1.2, 1.3)), Outcome.FAIL, "twice"),
+        (Reading(value=9, interval=(8, 9), unsettled="too busy"), Outcome.UNSETTLED, "too busy"),
+        (Reading(error="gone", unsettled="too busy"), Outcome.UNSETTLED, "too busy"),
+    ],
+)
+def test_an_interval_that_has_to_be_beyond_twice(reading, outcome, words):
+    """The whole interval decides; what a machine too busy measured decides nothing."""
+    limit = parse_limit("p95 <= 1 s", {"p95": TWICE})
+    budget = Budget(name="app", target="load", limits=(limit,), where=WHERE)
+    found = judge(budget, limit, "", reading, Yardstick())
+    assert found.outcome is outcome
+    assert words in found.reason

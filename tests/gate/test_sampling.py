@@ -168,3 +168,39 @@ def test_readings_are_joined_in_their_order():
     )
     error = Reading(error="x")
     assert joined(first, error) is error
+
+
+TWICE = {
+    "p95": Metric(name="p95", unit=Unit.SECONDS, about="", exact=False, rule=Rule.TWICE, quantile=0.95)
+}  # fmt: skip
+
+
+def _between(*bounds, **more):
+    return Reading(value=sum(bounds) / 2, interval=bounds, **more)
+
+
+@pytest.mark.parametrize(
+    ("first", "rounds"),
+    [
+        (_between(0.1, 0.9), 1),
+        (_between(0.9, 1.1), 1),
+        (_between(1.1, 1.3), 2),
+        (_between(1.1, 1.3, unsettled="busy"), 1),
+    ],
+)
+def test_only_a_whole_interval_beyond_is_measured_twice(first, rounds):
+    """What holds, straddles or does not count is read once."""
+    budget = budget_of()
+    budget = Budget(
+        name="app", target="load", limits=(parse_limit("p95 <= 1 s", TWICE),), where=budget.where
+    )
+    probe = Scripted(lambda *_: {Point("app", "", "p95"): first})
+    sample(probe, [budget], Yardstick())
+    assert len(probe.asked) == rounds
+
+
+def test_two_intervals_become_their_whole_stretch():
+    """So that it lies beyond a bound only where both do."""
+    both = joined(_between(1.1, 1.3), _between(0.8, 1.0))
+    assert both.interval == (0.8, 1.3)
+    assert len(both.samples) == 2

@@ -23,6 +23,7 @@ from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.targets.base import Prints
 from budgetguard.gate.targets.command.duel import CommandDuel
 from budgetguard.gate.targets.load import figures
+from budgetguard.gate.targets.load.environments import LOCAL
 from budgetguard.gate.targets.load.exercise import (
     SAMPLE_S,
     Exercise,
@@ -33,7 +34,7 @@ from budgetguard.gate.targets.load.exercise import (
 )
 from budgetguard.gate.targets.load.generator import Generator, Run, generate
 from budgetguard.gate.targets.load.metrics import BY_ENDPOINT, METRICS
-from budgetguard.gate.targets.load.options import LOCAL, LoadOptions
+from budgetguard.gate.targets.load.options import LoadOptions
 from budgetguard.gate.targets.load.outcome import FAILED_SHARE
 from budgetguard.gate.targets.load.seconds import Window, merged
 from budgetguard.gate.targets.load.traffic import Stage, Traffic, Turns

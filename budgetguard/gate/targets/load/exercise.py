@@ -17,9 +17,10 @@ from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.sides.surroundings import environment
 from budgetguard.gate.targets.load import figures
 from budgetguard.gate.targets.load.abort import hopeless
+from budgetguard.gate.targets.load.environments import Environment
 from budgetguard.gate.targets.load.generator import Generator, Run, generate
 from budgetguard.gate.targets.load.interval import Interval
-from budgetguard.gate.targets.load.options import Environment, LoadOptions, Served
+from budgetguard.gate.targets.load.options import LoadOptions, Served
 from budgetguard.gate.targets.load.outcome import Outcome
 from budgetguard.gate.targets.load.profiles import Plan
 from budgetguard.gate.targets.load.seconds import Window, merged

@@ -1,19 +1,20 @@
 """What a load budget says about how it is run, and how it is read from a configuration."""
 
-import ipaddress
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
-from budgetguard.gate.limit_items import read_limits
 from budgetguard.gate.limits import nearest
-from budgetguard.gate.model import Limit
-from budgetguard.gate.section import Node, Section
+from budgetguard.gate.section import Section
 from budgetguard.gate.serve import START_S, Serving
 from budgetguard.gate.side import Side
 from budgetguard.gate.targets.command.words import read_words
-from budgetguard.gate.targets.load.metrics import METRICS
+from budgetguard.gate.targets.load.environments import (
+    MOST_USERS,
+    Environment,
+    below,
+    bounded,
+    read_environments,
+)
 from budgetguard.gate.targets.load.profiles import (
     EXPECTED_USERS,
     PROFILES,
@@ -25,7 +26,6 @@ from budgetguard.gate.targets.load.profiles import (
 )
 from budgetguard.gate.targets.load.traffic import Model, Stage
 
-LOCAL = "local"
 OPTIONS = frozenset(
     {
         *("profile", "users", "stages", "duration", "warmup", "model", "rate", "seed"),
@@ -33,24 +33,8 @@ OPTIONS = frozenset(
         *("host", "headers", "allow_remote", "environments"),
     }
 )
-_ENVIRONMENT_KEYS = frozenset({"host", "headers", "users", "allow_remote", "limits"})
 _STAGE_KEYS = frozenset({"users", "for", "ramp"})
-_MOST_USERS = 100_000
 _MOST_PROCESSES = 256
-_LOOPBACK_NAMES = ("localhost", "ip6-localhost")
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
-    """Where the load goes: "" as `host` is the app that is started here; `headers` hold ${NAMES}."""
-
-    name: str
-    host: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    users: int | None = None
-    allow_remote: bool = False
-    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,27 +99,18 @@ def parse(section: Section) -> LoadOptions:
     return LoadOptions(
         locustfile=section.text("load").strip(),
         profile=profile,
-        users=_bounded(section, "users", EXPECTED_USERS, _MOST_USERS),
+        users=bounded(section, "users", EXPECTED_USERS, MOST_USERS),
         stages=stages,
         duration_s=section.seconds("duration", 0.0) or None,
         warmup_s=section.seconds("warmup", WARMUP_S),
         model=model,
         rate=rate,
-        seed=_bounded(section, "seed", 1, 1 << 31) if "seed" in section else 0,
-        processes=_bounded(section, "processes", 1, _MOST_PROCESSES),
+        seed=bounded(section, "seed", 1, 1 << 31) if "seed" in section else 0,
+        processes=bounded(section, "processes", 1, _MOST_PROCESSES),
         external=_external(section),
         served=served,
-        environments=_environments(section, served),
+        environments=read_environments(section, served=served is not None),
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a URL can only mean this machine."""
-    name = urlsplit(host).hostname or ""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name in _LOOPBACK_NAMES
 
 
 def _shape(section: Section) -> tuple[Profile | None, tuple[Stage, ...]]:
@@ -162,7 +137,7 @@ def _stages(section: Section) -> tuple[Stage, ...]:
         section.problem("stages", "expected a list such as [{users: 50, for: 10 s}]")
         return ()
     return tuple(
-        _stage(_below(section, item, f"stages[{number}]")) for number, item in enumerate(node.value)
+        _stage(below(section, item, f"stages[{number}]")) for number, item in enumerate(node.value)
     )
 
 
@@ -177,7 +152,7 @@ def _stage(one: Section) -> Stage:
         one.problem(
             "ramp", "the users of a stage have to come before it ends; expected ramp <= for"
         )
-    return Stage(users=_bounded(one, "users", 1, _MOST_USERS), seconds=seconds, ramp_s=ramp_s)
+    return Stage(users=bounded(one, "users", 1, MOST_USERS), seconds=seconds, ramp_s=ramp_s)
 
 
 def _arrivals(section: Section) -> tuple[Model, float]:
@@ -228,104 +203,6 @@ def _served(section: Section) -> Served | None:
         env=section.mapping("env"),
         cwd=section.text("cwd"),
         ready=ready,
-        port=_bounded(section, "port", 1, 65535) if "port" in section else None,
+        port=bounded(section, "port", 1, 65535) if "port" in section else None,
         start_s=section.seconds("timeout", START_S),
     )
-
-
-def _environments(section: Section, served: Served | None) -> dict[str, Environment]:
-    """Those that are named, and `local`: the app that is started here, or the budget's own host."""
-    found = {}
-    node = section.node("environments")
-    if node is not None and not isinstance(node.value, dict):
-        section.problem("environments", f"expected a mapping of names to hosts; got {node.kind}")
-    elif node is not None and isinstance(node.value, dict):
-        for name, item in node.value.items():
-            found[name] = _environment(name, _below(section, item, f"environments.{name}"))
-    if served and "host" in section:
-        section.problem(
-            "host", "serve: starts the app here and knows its host: keep one of the two"
-        )
-    if LOCAL in found:
-        section.problem(
-            "environments", f"{LOCAL} is what serve: or host: of the budget say; name it so"
-        )
-    if served or "host" in section:
-        found[LOCAL] = Environment(
-            name=LOCAL,
-            host="" if served else _host(section),
-            headers=_headers(section),
-            allow_remote=section.flag("allow_remote", default=False),
-        )
-    if not found:
-        section.problem(
-            "",
-            "nothing to load; expected serve: uvicorn shop.web:app --port {port}, or host: http://127.0.0.1:8000",
-        )
-    return found
-
-
-def _environment(name: str, one: Section) -> Environment:
-    one.unknown(_ENVIRONMENT_KEYS)
-    if "host" not in one:
-        one.problem("", f"where is {name}? expected host: https://{name}.example")
-    return Environment(
-        name=name,
-        host=_host(one),
-        headers=_headers(one),
-        users=_bounded(one, "users", 1, _MOST_USERS) if "users" in one else None,
-        allow_remote=one.flag("allow_remote", default=False),
-        limits=read_limits(one, METRICS) if "limits" in one else (),
-    )
-
-
-def _host(section: Section) -> str:
-    """The scheme, name and port of a host; loopback, unless the budget allows others."""
-    text = section.text("host").rstrip("/")
-    if not text:
-        return ""
-    try:
-        url = urlsplit(text)
-        named = url.scheme in ("http", "https") and url.hostname and (url.port or 1) > 0
-    except ValueError:
-        named = False
-    if not named or url.path or url.query or url.fragment:
-        section.problem(
-            "host", f"expected scheme, name and port, such as http://127.0.0.1:8000; got {text!r}"
-        )
-    elif url.username or url.password:
-        section.problem(
-            "host", "holds a password; put it into headers: {Authorization: Bearer ${TOKEN}}"
-        )
-    elif not is_loopback(text) and not section.flag("allow_remote", default=False):
-        section.problem(
-            "host",
-            f"{url.hostname} is not this machine; if you may load it, say allow_remote: true beside it",
-        )
-    return text
-
-
-def _headers(section: Section) -> dict[str, str]:
-    headers = section.mapping("headers")
-    for name, value in headers.items():
-        if not _HEADER.fullmatch(name) or any(ord(char) < 32 or ord(char) > 255 for char in value):
-            section.problem(
-                "headers", f"{name!r} is no header that HTTP can carry; correct name or value"
-            )
-    return headers
-
-
-def _bounded(section: Section, name: str, default: int, most: int) -> int:
-    number = section.count(name, default)
-    if number > most:
-        section.problem(name, f"expected at most {most}; got {number}")
-        return default
-    return number
-
-
-def _below(section: Section, item: Node, key: str) -> Section:
-    """A mapping inside a section, as a section of its own."""
-    one = Section(item, f"{section.key}.{key}", section.problems, section.folder)
-    if not isinstance(item.value, dict):
-        one.problem("", f"expected a mapping; got {item.kind}")
-    return one

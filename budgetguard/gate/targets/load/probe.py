@@ -9,6 +9,7 @@ from budgetguard.errors import MeasureError
 from budgetguard.gate.model import Budget, Limit, Point, Reading, Readings
 from budgetguard.gate.side import Side
 from budgetguard.gate.sides.reaper import Reaper
+from budgetguard.gate.targets.load.environments import LOCAL
 from budgetguard.gate.targets.load.exercise import (
     Exercise,
     capped,
@@ -17,7 +18,7 @@ from budgetguard.gate.targets.load.exercise import (
     traffic_of,
 )
 from budgetguard.gate.targets.load.generator import MASTER_PORT, worker_command
-from budgetguard.gate.targets.load.options import LOCAL, LoadOptions
+from budgetguard.gate.targets.load.options import LoadOptions
 from budgetguard.gate.targets.load.outcome import Outcome, readings
 from budgetguard.gate.targets.load.profiles import Profile
 
@@ -44,6 +45,7 @@ class LoadProbe:
         self._side, self._reaper, self._watch = side, reaper, watch
         self._name, self._alone = environment, alone
         self._plan = self._options.plan(profile=profile, full=full)
+        self._as_written = profile is None
         self.outcomes: list[Outcome] = []
         """What came of each run, in order."""
 
@@ -105,7 +107,9 @@ class LoadProbe:
             options=self._options,
             environment=self._environment,
             plan=capped(self._plan, self._environment.users),
-            limits=limits,
+            limits=limits
+            if self._as_written
+            else (),  # made for another load, they end nothing early
         )
 
 
