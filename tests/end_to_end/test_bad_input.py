@@ -162,7 +162,7 @@ def test_names_that_no_text_can_hold(heavy):
 
 
 @pytest.mark.parametrize(
-    "arguments", [("chek",), ("check", "--strickt"), ("check", "--only", "load")]
+    "arguments", [("chek",), ("check", "--strickt"), ("check", "--only", "lode")]
 )
 def test_a_misspelt_command_line(heavy, arguments):
     """What the command does not know ends in 2 and says what there is."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from budgetguard.gate.sides.reaper import Reaper
 
 TARGETS: dict[str, Target] = {target.NAME: target for target in (bundle, command, load, test)}
-COMPARED: Mapping[str, float] = {test.NAME: 1, command.NAME: 1, load.NAME: 6}
+COMPARED: Mapping[str, float] = {test.NAME: 1, command.NAME: 1, load.NAME: 10}
 """The targets whose sampled metrics are compared with the base, side by side, and how many times the
 seconds of a benchmark one of them may take."""
 
