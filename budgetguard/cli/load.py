@@ -28,8 +28,8 @@ from budgetguard.gate.settle import Scope, settle
 from budgetguard.gate.side import Side
 from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.targets.load.environments import LOCAL
+from budgetguard.gate.targets.load.load_run import LoadRun
 from budgetguard.gate.targets.load.options import LoadOptions
-from budgetguard.gate.targets.load.outcome import Outcome
 from budgetguard.gate.targets.load.probe import LoadProbe
 from budgetguard.gate.targets.load.profiles import PROFILES, Profile
 from budgetguard.gate.targets.load.telling import plain, summary
@@ -101,7 +101,7 @@ def run(
     ran = watched(lambda watch: [_run(budget, how, by, watch) for budget in budgets])
     report = _report(ran, by, started)
     if as_json:
-        runs = [{"budget": one.budget.name, **plain(run)} for one in ran for run in one.outcomes]
+        runs = [{"budget": one.budget.name, **plain(run)} for one in ran for run in one.runs]
         say(json.dumps({"runs": runs, "report": plain_report(report)}, indent=2))
     else:
         _show(ran)
@@ -151,7 +151,7 @@ class _Ran:
 
     budget: Budget
     readings: Readings
-    outcomes: tuple[Outcome, ...]
+    runs: tuple[LoadRun, ...]
 
 
 def _wanted(config: Config, name: str) -> list[Budget]:
@@ -204,7 +204,7 @@ def _run(budget: Budget, how: _How, by: Yardstick, watch: Callable[[str], object
         )
         found = probe.budgets()
         readings = sample(probe, found, by)
-    return _Ran(found[0], readings, tuple(probe.outcomes))
+    return _Ran(found[0], readings, tuple(probe.runs))
 
 
 def _report(ran: Sequence[_Ran], by: Yardstick, started: dt.datetime) -> Report:
@@ -223,9 +223,9 @@ def _report(ran: Sequence[_Ran], by: Yardstick, started: dt.datetime) -> Report:
 
 def _show(ran: Sequence[_Ran]) -> None:
     for one in ran:
-        measured = [outcome for outcome in one.outcomes if not outcome.problem]
-        for number, outcome in enumerate(measured, start=1):
+        measured = [run for run in one.runs if not run.problem]
+        for number, run in enumerate(measured, start=1):
             again = f", run {number}" if len(measured) > 1 else ""
             say(style(f"{one.budget.name}{again}", "bold"))
-            say("\n".join(f"  {visible(line)}" for line in summary(outcome)))
+            say("\n".join(f"  {visible(line)}" for line in summary(run)))
             say("")

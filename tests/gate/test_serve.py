@@ -15,7 +15,9 @@ import psutil
 import pytest
 
 from budgetguard.errors import MeasureError
-from budgetguard.gate.serve import Serving, sampled, served
+from budgetguard.gate.serve.app import served
+from budgetguard.gate.serve.server import sampled
+from budgetguard.gate.serve.serving import Serving
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs fork and signals")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's subreaper")
@@ -55,7 +57,8 @@ server.serve_forever()
 COORDINATOR = """
 import sys, time
 from pathlib import Path
-from budgetguard.gate.serve import Serving, served
+from budgetguard.gate.serve.app import served
+from budgetguard.gate.serve.serving import Serving
 argv = ("python", *sys.argv[1:], "{port}", "workers", "daemon")
 with served(Serving(argv=argv, cwd=Path.cwd(), start_s=60.0), sys.executable) as app:
     print(app.folder, flush=True)

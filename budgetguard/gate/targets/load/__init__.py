@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from budgetguard.gate.model import Budget, Metric, Request
 from budgetguard.gate.section import Section
@@ -18,7 +19,9 @@ from budgetguard.gate.side import Side
 from budgetguard.gate.targets.load.metrics import METRICS
 from budgetguard.gate.targets.load.options import OPTIONS, LoadOptions
 from budgetguard.gate.targets.load.options import parse as read_options
-from budgetguard.gate.targets.load.probe import LoadProbe
+
+if TYPE_CHECKING:
+    from budgetguard.gate.targets.load.probe import LoadProbe
 
 __all__ = ["METRICS", "NAME", "OPTIONS", "metrics", "parse", "plan"]
 
@@ -52,9 +55,11 @@ class LoadJob:
     request: Request
 
     @contextmanager
-    def start(self, side: Side) -> Iterator[LoadProbe]:
+    def start(self, side: Side) -> Iterator["LoadProbe"]:
         """Nothing runs between two rounds; what a killed run leaves behind is removed."""
+        # here, because whoever reads a configuration needs the table, and not what measures
         from budgetguard.gate.sides.reaper import Reaper
+        from budgetguard.gate.targets.load.probe import LoadProbe
 
         with Reaper() as reaper:
             yield LoadProbe(self.budget, side, reaper, self.request.watch)

@@ -1,13 +1,11 @@
 """Why locust ended without a measurement, from its exit code and its last words. Pure."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 _EVIDENCE_LINES = 12
 _OK = (0, 1)  # 1: some requests have failed
-_SHORTEST_SECRET = 4
 _PLACE = re.compile(r'^ *File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
 _ERROR = re.compile(
     r"^(?P<kind>[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning)): ?(?P<text>.*)$"
@@ -55,14 +53,6 @@ def diagnose(ended: Ended, told: str, *, measured: bool) -> tuple[str, tuple[str
     if ended.exit_code in _OK and measured:
         return "", ()
     return _named(ended, measured=measured) or _unnamed(ended), evidence
-
-
-def redacted(text: str, headers: Mapping[str, str]) -> str:
-    """The text without the values of headers."""
-    for secret in headers.values():
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, "…")
-    return text
 
 
 def _named(ended: Ended, *, measured: bool) -> str:

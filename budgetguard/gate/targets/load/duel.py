@@ -17,7 +17,7 @@ from typing import Literal, cast
 
 from budgetguard.errors import MeasureError
 from budgetguard.gate.model import Budget, Limit, Point, Reading
-from budgetguard.gate.serve import Sample, Server, sampled
+from budgetguard.gate.serve.server import Sample, Server, sampled
 from budgetguard.gate.side import Block, Side, Witness
 from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.targets.base import Prints
@@ -33,9 +33,9 @@ from budgetguard.gate.targets.load.exercise import (
     traffic_of,
 )
 from budgetguard.gate.targets.load.generator import Generator, Run, generate
+from budgetguard.gate.targets.load.load_run import FAILED_SHARE
 from budgetguard.gate.targets.load.metrics import BY_ENDPOINT, METRICS
 from budgetguard.gate.targets.load.options import LoadOptions
-from budgetguard.gate.targets.load.outcome import FAILED_SHARE
 from budgetguard.gate.targets.load.seconds import Window, merged
 from budgetguard.gate.targets.load.traffic import Stage, Traffic, Turns
 from budgetguard.gate.targets.load.trust import saturated

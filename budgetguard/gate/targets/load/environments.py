@@ -15,6 +15,7 @@ LOCAL = "local"
 MOST_USERS = 100_000
 _ENVIRONMENT_KEYS = frozenset({"host", "headers", "users", "allow_remote", "limits"})
 _LOOPBACK_NAMES = ("localhost", "ip6-localhost")
+_FIRST_CHAR, _LAST_CHAR = 32, 255
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
@@ -105,11 +106,16 @@ def _host(section: Section) -> str:
 def _headers(section: Section) -> dict[str, str]:
     headers = section.mapping("headers")
     for name, value in headers.items():
-        if not _HEADER.fullmatch(name) or any(ord(char) < 32 or ord(char) > 255 for char in value):
+        if not _HEADER.fullmatch(name) or not is_header_value(value):
             section.problem(
                 "headers", f"{name!r} is no header that HTTP can carry; correct name or value"
             )
     return headers
+
+
+def is_header_value(text: str) -> bool:
+    """Whether HTTP can carry it: Latin-1 without control characters."""
+    return all(_FIRST_CHAR <= ord(char) <= _LAST_CHAR for char in text)
 
 
 def is_loopback(host: str) -> bool:

@@ -11,24 +11,24 @@ from pathlib import Path
 
 from budgetguard.errors import MeasureError
 from budgetguard.gate.model import Limit
-from budgetguard.gate.serve import Sample, Server, sampled, served
+from budgetguard.gate.serve.app import served
+from budgetguard.gate.serve.server import Sample, Server, sampled
 from budgetguard.gate.side import Side
 from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.sides.surroundings import environment
 from budgetguard.gate.targets.load import figures
 from budgetguard.gate.targets.load.abort import hopeless
-from budgetguard.gate.targets.load.environments import Environment
-from budgetguard.gate.targets.load.generator import Generator, Run, generate
+from budgetguard.gate.targets.load.environments import Environment, is_header_value
+from budgetguard.gate.targets.load.generator import Generator, generate
 from budgetguard.gate.targets.load.interval import Interval
+from budgetguard.gate.targets.load.load_run import LoadRun
 from budgetguard.gate.targets.load.options import LoadOptions, Served
-from budgetguard.gate.targets.load.outcome import Outcome
 from budgetguard.gate.targets.load.profiles import Plan
 from budgetguard.gate.targets.load.seconds import Window, merged
 from budgetguard.gate.targets.load.traffic import Traffic
 from budgetguard.units import Unit, show
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_FIRST_CHAR, _LAST_CHAR = 32, 255
 SAMPLE_S = 0.5
 """Between two readings of what the app uses."""
 _LOOK_EVERY = 5
@@ -47,7 +47,7 @@ class Exercise:
 
 def exercise(
     what: Exercise, side: Side, reaper: Reaper, watch: Callable[[str], object] = str
-) -> Outcome:
+) -> LoadRun:
     """Run it. Raises `MeasureError` where the app cannot be served or a header's variable is not set."""
     with ExitStack() as stack:
         app, usages, host = None, list[Sample](), what.environment.host
@@ -55,22 +55,22 @@ def exercise(
             app = stack.enter_context(app_of(what.options.served, side, reaper))
             usages, host = stack.enter_context(sampled(app, SAMPLE_S)), app.url
         traffic = traffic_of(what, host)
-        listener = _Listener(what, traffic, watch)
+        watcher = _Watcher(what, traffic, watch)
         scratch = stack.enter_context(scratch_of(reaper))
         generator = generator_of(what.options, side.folder)
-        run = generate(generator, traffic, told=listener.told, scratch=scratch)
+        run = generate(generator, traffic, told=watcher.told, scratch=scratch)
         died = app.ended if app else ""
-    return Outcome(
+    return LoadRun(
         environment=what.environment.name,
         host=host,
         traffic=traffic,
         plan=what.plan,
         seconds=merged(run.intervals),
         usages=tuple(usages),
-        problem=_problem(run, died),
+        problem=f"the app ended during the run: {died}" if died else run.problem,
         evidence=run.evidence,
         notes=run.notes,
-        ended_early=listener.why,
+        ended_early=watcher.why,
     )
 
 
@@ -135,7 +135,7 @@ def capped(plan: Plan | None, users: int | None) -> Plan | None:
     )
 
 
-class _Listener:
+class _Watcher:
     """Hears each second of a run: shows it, and ends the run where the rest cannot change anything."""
 
     def __init__(self, what: Exercise, traffic: Traffic, watch: Callable[[str], object]) -> None:
@@ -165,8 +165,7 @@ class _Listener:
         )
 
     def _hopeless(self, plan: Plan) -> str:
-        seconds = [one for one in merged(self._told) if one.at >= plan.warmup_s]
-        return hopeless(self._what.limits, seconds, plan)
+        return hopeless(self._what.limits, Window.of(merged(self._told), plan.warmup_s), plan)
 
     def _broken(self, plan: Plan) -> str:
         """A run that looks for the breaking point is over when it has found it."""
@@ -175,12 +174,6 @@ class _Listener:
         found = figures.breaking_point(merged(self._told), plan)
         known = found.interval and found.interval[1] < float("inf")
         return f"ended at the breaking point: {found.note}" if known else ""
-
-
-def _problem(run: Run, died: str) -> str:
-    if died:
-        return f"the app ended during the run: {died}"
-    return run.problem
 
 
 def _with_variables(headers: Mapping[str, str], environment: str) -> dict[str, str]:
@@ -199,7 +192,7 @@ def _with_variables(headers: Mapping[str, str], environment: str) -> dict[str, s
         for name, value in headers.items()
     }
     for name, value in filled.items():
-        if any(ord(char) < _FIRST_CHAR or ord(char) > _LAST_CHAR for char in value):
+        if not is_header_value(value):
             raise MeasureError(
                 f"the header {name} of the environment {environment} would hold a line break or another "
                 f"character that HTTP cannot carry; correct the variables it names: {headers[name]}"

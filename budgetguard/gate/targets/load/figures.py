@@ -7,13 +7,13 @@ for independent readings, do not know.
 
 import math
 from collections.abc import Sequence
-from statistics import fmean, stdev
+from statistics import NormalDist, fmean, stdev
 
 from budgetguard.gate.inference import ALPHA_WITHIN, readings_for, student_t
 from budgetguard.gate.model import Metric, Reading
-from budgetguard.gate.serve import Sample
+from budgetguard.gate.serve.server import Sample
 from budgetguard.gate.targets.load.profiles import Plan
-from budgetguard.gate.targets.load.seconds import Second, Window
+from budgetguard.gate.targets.load.seconds import Second, Window, most_users
 from budgetguard.gate.targets.load.tally import Tally
 
 GROUPS = 8
@@ -28,7 +28,7 @@ RECOVERED = 1.2
 _RECOVERED_FLOOR_S = 0.010
 _CALM_SECONDS = 3
 """So many seconds in a row have to be calm again."""
-_Z = 1.6448536269514722  # 95 % a side, as ALPHA_WITHIN
+_Z = NormalDist().inv_cdf(1 - ALPHA_WITHIN)
 
 
 def of_requests(metric: Metric, window: Window, selector: str = "") -> Reading:
@@ -50,7 +50,7 @@ def of_requests(metric: Metric, window: Window, selector: str = "") -> Reading:
 
 def of_users(seconds: Sequence[Second]) -> Reading:
     """The most users at a time."""
-    most = max((one.users for one in seconds), default=0)
+    most = most_users(seconds)
     return Reading(value=most, interval=(most, most))
 
 
@@ -159,11 +159,8 @@ def _quantile(metric: Metric, window: Window, selector: str, tally: Tally) -> Re
     low = tally.at_rank(max(1, math.floor(tally.count * q - around)))
     high = tally.at_rank(min(tally.count, math.ceil(tally.count * q + around)))
     reach = _spread([one.quantile_s(q) for one in window.groups(selector, GROUPS) if one.count])
-    told = _between(value, reach, tally)
-    bounds = told.interval or (value, value)
-    return Reading(
-        value=value, interval=(min(low, bounds[0]), max(high, bounds[1])), evidence=told.evidence
-    )
+    interval = (min(low, max(0.0, value - reach)), max(high, value + reach))
+    return Reading(value=value, interval=interval, evidence=worst_errors(tally))
 
 
 def _rate(window: Window, selector: str, tally: Tally) -> Reading:

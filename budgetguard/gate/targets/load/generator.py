@@ -1,7 +1,6 @@
 """Runs a locustfile in a locust of its own and hands on, second by second, what it tells."""
 
 import os
-import socket
 import tempfile
 import time
 from collections.abc import Callable
@@ -9,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from budgetguard.errors import MeasureError
-from budgetguard.gate.targets.load.diagnosis import Ended, diagnose, redacted, unusable
+from budgetguard.gate.serve.ready import choose_port
+from budgetguard.gate.targets.load.diagnosis import Ended, diagnose, unusable
 from budgetguard.gate.targets.load.interval import TOLD, TRAFFIC, Interval
 from budgetguard.gate.targets.load.listener import Listener
 from budgetguard.gate.targets.load.traffic import Traffic
 from budgetguard.process import run
+from budgetguard.redaction import Redaction
 
 MASTER_PORT = 5557
 """Where locust's master listens for workers, if nothing else is said."""
@@ -78,10 +79,11 @@ def generate(
     problem, evidence = (
         ("", ()) if cut_short else diagnose(ended, listener.problem, measured=measured)
     )
+    redacted = Redaction(traffic.headers)
     return Run(
         intervals=tuple(listener.intervals),
-        problem=redacted(problem, traffic.headers),
-        evidence=tuple(redacted(line, traffic.headers) for line in evidence),
+        problem=redacted(problem),
+        evidence=tuple(map(redacted, evidence)),
         notes=tuple(listener.notes),
         cut_short=cut_short,
     )
@@ -139,7 +141,7 @@ def _shared(generator: Generator) -> list[str]:
             "--master-bind-host", generator.bind, "--master-bind-port", str(generator.port),
         ]  # fmt: skip
     if generator.processes > 1:
-        here, port = "127.0.0.1", str(_free_port())
+        here, port = "127.0.0.1", str(choose_port(None))
         return [
             "--processes", str(generator.processes),
             "--expect-workers-max-wait", str(round(generator.workers_s)),
@@ -147,12 +149,6 @@ def _shared(generator: Generator) -> list[str]:
             "--master-host", here, "--master-port", port,
         ]  # fmt: skip
     return []
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _environment(traffic: Traffic) -> dict[str, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from budgetguard.gate.limits import nearest
 from budgetguard.gate.section import Section
-from budgetguard.gate.serve import START_S, Serving
+from budgetguard.gate.serve.serving import START_S, Serving
 from budgetguard.gate.side import Side
 from budgetguard.gate.targets.command.words import read_words
 from budgetguard.gate.targets.load.environments import (

@@ -18,8 +18,8 @@ from budgetguard.gate.targets.load.exercise import (
     traffic_of,
 )
 from budgetguard.gate.targets.load.generator import MASTER_PORT, worker_command
+from budgetguard.gate.targets.load.load_run import LoadRun, readings
 from budgetguard.gate.targets.load.options import LoadOptions
-from budgetguard.gate.targets.load.outcome import Outcome, readings
 from budgetguard.gate.targets.load.profiles import Profile
 
 
@@ -46,7 +46,7 @@ class LoadProbe:
         self._name, self._alone = environment, alone
         self._plan = self._options.plan(profile=profile, full=full)
         self._as_written = profile is None
-        self.outcomes: list[Outcome] = []
+        self.runs: list[LoadRun] = []
         """What came of each run, in order."""
 
     def budgets(self) -> Sequence[Budget]:
@@ -62,11 +62,11 @@ class LoadProbe:
         if not limits and not self._alone:
             return {}
         try:
-            outcome = self._run(limits)
+            run = self._run(limits)
         except MeasureError as error:
             return {Point(name, "", ""): Reading(error=str(error))}
-        self.outcomes.append(outcome)
-        return readings(outcome, replace(self._budget, limits=limits), self._budget.limits)
+        self.runs.append(run)
+        return readings(run, replace(self._budget, limits=limits), self._budget.limits)
 
     def work(self, host: str, master: str, port: int | None) -> int:
         """Be a worker of a run elsewhere until it has ended; the exit code of locust."""
@@ -81,7 +81,7 @@ class LoadProbe:
         argv, env = worker_command(generator, traffic, master, port or MASTER_PORT)
         return subprocess.run(argv, cwd=self._side.folder, env=env, check=False).returncode
 
-    def _run(self, limits: Sequence[Limit]) -> Outcome:
+    def _run(self, limits: Sequence[Limit]) -> LoadRun:
         assert self._reaper is not None  # noqa: S101 -- who runs it here has given one; this is for mypy
         name = self._budget.name
         return exercise(

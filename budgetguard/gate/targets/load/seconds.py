@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from budgetguard.gate.targets.load.interval import ABANDONED, Interval
 from budgetguard.gate.targets.load.tally import Tally
@@ -57,11 +57,16 @@ def _second(number: int, told: Sequence[Interval]) -> Second:
     )
 
 
+def most_users(seconds: Iterable[Second]) -> int:
+    """The most users at a time."""
+    return max((one.users for one in seconds), default=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """The seconds that count, in order."""
 
-    seconds: tuple[Second, ...] = field(default_factory=tuple)
+    seconds: tuple[Second, ...]
 
     @classmethod
     def of(
@@ -70,20 +75,18 @@ class Window:
         """Those that begin at or after `begin_s` and before `end_s`, since the run began."""
         return cls(tuple(one for one in seconds if begin_s <= one.at < end_s))
 
-    def endpoints(self) -> dict[str, Tally]:
-        """What was asked, by "METHOD name", and by the name alone; what was abandoned has no endpoint."""
-        found: dict[str, list[Tally]] = {}
-        for name, tally in self._told():
-            if name == ABANDONED:
-                continue
-            found.setdefault(name, []).append(tally)
-            alone = name.partition(" ")[2]
-            if alone and alone != name:
-                found.setdefault(alone, []).append(tally)
-        return {name: Tally.of(parts) for name, parts in sorted(found.items())}
+    def by_request(self) -> dict[str, Tally]:
+        """What was asked, by "METHOD name"; what was abandoned is among it."""
+        return {name: self.tally(name) for name in sorted({name for name, _ in self._told()})}
+
+    def endpoints(self) -> list[str]:
+        """What a selector may name: "METHOD name", and the name alone; what was abandoned has no endpoint."""
+        asked = {name for name, _ in self._told()} - {ABANDONED}
+        alone = {name.partition(" ")[2] for name in asked} - {""}
+        return sorted(asked | alone)
 
     def tally(self, selector: str = "") -> Tally:
-        """All requests, or those of an endpoint as `endpoints` names them."""
+        """All requests, or those of an endpoint as `endpoints` and `by_request` name them."""
         return Tally.of(tally for name, tally in self._told() if _matches(selector, name))
 
     def groups(self, selector: str, number: int) -> list[Tally]:
@@ -108,6 +111,4 @@ class Window:
 
 
 def _matches(selector: str, name: str) -> bool:
-    if not selector:
-        return True
-    return name != ABANDONED and selector in (name, name.partition(" ")[2])
+    return not selector or selector in (name, name.partition(" ")[2])

@@ -2,28 +2,28 @@
 
 from collections.abc import Iterator, Sequence
 
+from budgetguard.gate.meters.clock import QUANTILES
 from budgetguard.gate.targets.load.interval import ABANDONED
-from budgetguard.gate.targets.load.outcome import Outcome
-from budgetguard.gate.targets.load.seconds import Second
+from budgetguard.gate.targets.load.load_run import LoadRun
+from budgetguard.gate.targets.load.seconds import Second, most_users
 from budgetguard.gate.targets.load.tally import Tally
 from budgetguard.units import Unit, show
 
-_QUANTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 _SHOWN = ("p50", "p95", "p99")
 _HEADINGS = ("endpoint", "requests", "failed", "/s", *_SHOWN, "max")
 _MOST_ROWS = 20
 _WIDEST_NAME = 40
 
 
-def summary(outcome: Outcome) -> Iterator[str]:
+def summary(run: LoadRun) -> Iterator[str]:
     """The lines of a table: all requests, then each endpoint, the most asked one first."""
-    window = outcome.window
+    window = run.window
     yield (
-        f"{outcome.host} ({outcome.environment}): {show(window.length_s, Unit.SECONDS)} measured after "
-        f"{show(outcome.warmup_s, Unit.SECONDS)} of warm-up, up to {_most_users(outcome)} users, "
-        f"{outcome.traffic.model} model"
+        f"{run.host} ({run.environment}): {show(window.length_s, Unit.SECONDS)} measured after "
+        f"{show(run.warmup_s, Unit.SECONDS)} of warm-up, up to {most_users(run.seconds)} users, "
+        f"{run.traffic.model} model"
     )
-    ranked = sorted(_endpoints(outcome).items(), key=lambda pair: -pair[1].count)
+    ranked = sorted(run.window.by_request().items(), key=lambda pair: -pair[1].count)
     rows = [_HEADINGS, _row("all", window.tally(), window.length_s)]
     rows += [_row(name, tally, window.length_s) for name, tally in ranked[:_MOST_ROWS]]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -32,61 +32,52 @@ def summary(outcome: Outcome) -> Iterator[str]:
         yield "  ".join([row[0].ljust(widths[0]), *cells]).rstrip()
     if len(ranked) > _MOST_ROWS:
         yield f"and {len(ranked) - _MOST_ROWS} more endpoints: --json"
-    yield _generator(outcome)
-    yield from filter(None, (*outcome.notes, outcome.ended_early))
+    yield _generator(run)
+    yield from filter(None, (*run.notes, run.ended_early))
 
 
-def plain(outcome: Outcome) -> dict[str, object]:
+def plain(run: LoadRun) -> dict[str, object]:
     """All that is known of a run; times are seconds, `at` is seconds since the run began."""
-    window = outcome.window
+    window = run.window
     return {
-        "environment": outcome.environment,
-        "host": outcome.host,
-        "model": outcome.traffic.model,
-        "rate": outcome.traffic.rate or None,
-        "seed": outcome.traffic.seed,
+        "environment": run.environment,
+        "host": run.host,
+        "model": run.traffic.model,
+        "rate": run.traffic.rate or None,
+        "seed": run.traffic.seed,
         "stages": [
             {"users": stage.users, "seconds": stage.seconds, "ramp_s": stage.ramp_s}
-            for stage in outcome.traffic.stages
+            for stage in run.traffic.stages
         ],
-        "warmup_s": outcome.warmup_s,
+        "warmup_s": run.warmup_s,
         "measured_s": window.length_s,
-        "users_reached": _most_users(outcome),
-        "error": outcome.error or None,
-        "unsettled": (outcome.unsettled if not outcome.error else "") or None,
-        "ended_early": outcome.ended_early or None,
-        "notes": list(outcome.notes),
-        "evidence": list(outcome.evidence),
+        "users_reached": most_users(run.seconds),
+        "error": run.error or None,
+        "unsettled": (run.unsettled if not run.error else "") or None,
+        "ended_early": run.ended_early or None,
+        "notes": list(run.notes),
+        "evidence": list(run.evidence),
         "total": {
             **_figures(window.tally(), window.length_s),
             "histogram": _histogram(window.tally()),
         },
         "endpoints": {
-            name: _figures(tally, window.length_s) for name, tally in _endpoints(outcome).items()
+            name: _figures(tally, window.length_s)
+            for name, tally in run.window.by_request().items()
         },
-        "series": [_point(second) for second in outcome.seconds],
+        "series": [_point(second) for second in run.seconds],
         "app": [
-            {"at": round(one.at - outcome.began, 3), "cpu_s": one.cpu_s, "rss_bytes": one.rss_bytes}
-            for one in outcome.usages
+            {"at": round(one.at - run.began, 3), "cpu_s": one.cpu_s, "rss_bytes": one.rss_bytes}
+            for one in run.usages
         ],
     }
 
 
-def _endpoints(outcome: Outcome) -> dict[str, Tally]:
-    """By "METHOD name" only: the names alone say the same again."""
-    seen = {name for one in outcome.window.seconds for name in one.tallies}
-    parts: dict[str, list[Tally]] = {name: [] for name in sorted(seen)}
-    for one in outcome.window.seconds:
-        for name, tally in one.tallies.items():
-            parts[name].append(tally)
-    return {name: Tally.of(tallies) for name, tallies in parts.items()}
-
-
 def _row(name: str, tally: Tally, length_s: float) -> tuple[str, ...]:
     shown = name if len(name) <= _WIDEST_NAME else f"{name[: _WIDEST_NAME - 1]}…"
-    times = [tally.quantile_s(_QUANTILES[q]) for q in _SHOWN]
+    times = [tally.quantile_s(QUANTILES[q]) for q in _SHOWN]
     return (
-        "".join(char if char.isprintable() else "?" for char in shown),
+        shown,
         str(tally.count),
         str(tally.failed),
         f"{tally.count / length_s:.1f}" if length_s else "-",
@@ -94,10 +85,10 @@ def _row(name: str, tally: Tally, length_s: float) -> tuple[str, ...]:
     )
 
 
-def _generator(outcome: Outcome) -> str:
-    lag = Tally.of(one.lag for one in outcome.window.seconds)
-    cpu = max((one.cpu for one in outcome.window.seconds), default=0.0)
-    rss = max((one.rss_bytes for one in outcome.window.seconds), default=0)
+def _generator(run: LoadRun) -> str:
+    lag = Tally.of(one.lag for one in run.window.seconds)
+    cpu = max((one.cpu for one in run.window.seconds), default=0.0)
+    rss = max((one.rss_bytes for one in run.window.seconds), default=0)
     return (
         f"generator: {show(lag.quantile_s(0.95), Unit.SECONDS, digits=2)} late (p95), "
         f"up to {cpu:.0%} of a core, {show(float(rss), Unit.BYTES, digits=3)}"
@@ -110,7 +101,7 @@ def _figures(tally: Tally, length_s: float) -> dict[str, object]:
         "failed": tally.failed,
         "rps": tally.count / length_s if length_s else 0.0,
         "mean": tally.mean_s,
-        **{name: tally.quantile_s(q) for name, q in _QUANTILES.items()},
+        **{name: tally.quantile_s(q) for name, q in QUANTILES.items()},
         "max": tally.max_s,
         "errors": dict(tally.errors),
     }
@@ -128,7 +119,7 @@ def _point(second: Second) -> dict[str, object]:
         "users": second.users,
         "requests": whole.count,
         "failed": whole.failed,
-        **{name: whole.quantile_s(_QUANTILES[name]) for name in _SHOWN},
+        **{name: whole.quantile_s(QUANTILES[name]) for name in _SHOWN},
         "due": second.due,
         "waiting": second.waiting,
         "abandoned": second.tallies[ABANDONED].count if ABANDONED in second.tallies else 0,
@@ -136,7 +127,3 @@ def _point(second: Second) -> dict[str, object]:
         "generator_cpu": second.cpu,
         "generator_rss_bytes": second.rss_bytes,
     }
-
-
-def _most_users(outcome: Outcome) -> int:
-    return max((one.users for one in outcome.seconds), default=0)

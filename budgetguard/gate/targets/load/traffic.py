@@ -72,11 +72,6 @@ class Traffic:
         """How long it lasts, warm-up and all; 0 where the locustfile's own shape decides."""
         return sum(stage.seconds for stage in self.stages)
 
-    @property
-    def most_users(self) -> int:
-        """The users of its largest stage."""
-        return max((stage.users for stage in self.stages), default=0)
-
     def users_at(self, second: float) -> int | None:
         """How many users there shall be so many seconds after the start; None once it is over."""
         users = 0

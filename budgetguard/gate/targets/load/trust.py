@@ -1,9 +1,8 @@
 """Whether a run says anything: of the load generator, before anything is said of the app. Pure values."""
 
 import math
-from collections.abc import Sequence
 
-from budgetguard.gate.targets.load.seconds import Second, Window
+from budgetguard.gate.targets.load.seconds import Window, most_users
 from budgetguard.gate.targets.load.tally import Tally
 from budgetguard.units import Unit, show
 
@@ -51,15 +50,15 @@ def saturated(
             f"the load generator itself was {late} late (p95), where half of the requests took {median} "
             f"at most: {_ADVICE}"
         )
-    busy = _busy(window.seconds)
+    busy = _busy(window)
     if busy > FULL_CORE:
         return f"the load generator used {busy:.0%} of a core, and can do no more: {_ADVICE}"
-    reached = max((one.users for one in window.seconds), default=0)
+    reached = most_users(window.seconds)
     if reached < _REACHED * users_wanted:
         return f"{reached} of {users_wanted} users came: {_ADVICE}"
     return ""
 
 
-def _busy(seconds: Sequence[Second]) -> float:
-    length_s = math.fsum(one.seconds for one in seconds)
-    return math.fsum(one.cpu * one.seconds for one in seconds) / length_s if length_s else 0.0
+def _busy(window: Window) -> float:
+    used = math.fsum(one.cpu * one.seconds for one in window.seconds)
+    return used / window.length_s if window.seconds else 0.0

@@ -26,12 +26,12 @@ def test_stages(second: float, users: int | None) -> None:
     assert SPIKE.users_at(second) == users
 
 
-def test_length_and_size() -> None:
+def test_length() -> None:
     """Of all stages, and of none."""
-    assert (SPIKE.seconds, SPIKE.most_users) == (9, 50)
+    assert SPIKE.seconds == 9
     assert ends(SPIKE.stages) == [4, 7, 9]
     own_shape = Traffic(host=HOST)
-    assert (own_shape.seconds, own_shape.most_users, own_shape.users_at(0)) == (0, 0, None)
+    assert (own_shape.seconds, own_shape.users_at(0)) == (0, None)
 
 
 TURNS = Turns(start=1000.0, slice_s=2.0, own=(0, 3, 4))

@@ -18,10 +18,10 @@ from budgetguard.gate.targets.load.shim.link import FileLink, MasterLink, Worker
 from budgetguard.gate.targets.load.shim.record import Recorder
 from budgetguard.gate.targets.load.shim.shape import BudgetguardStages
 from budgetguard.gate.targets.load.traffic import Traffic
+from budgetguard.redaction import Redaction
 
 SHIM = Path(__file__).with_name("budgetguard_shim.py")
 _ENDLESS_S = float("inf")
-_SHORTEST_SECRET = 4
 _MOST_NOTES = 3
 
 
@@ -59,6 +59,7 @@ class _Shim:
     def __init__(self, traffic: Traffic, path: str) -> None:
         self.clock = Clock(traffic.turns)
         self._traffic = traffic
+        self._hide = Redaction(traffic.headers)
         self._file = FileLink(path)
         self._link: FileLink | WorkerLink = self._file
         self._recorder: Recorder | None = None
@@ -138,9 +139,3 @@ class _Shim:
 
     def _failed(self, exception: BaseException, **_: object) -> None:
         self._errors[self._hide(f"{type(exception).__name__}: {exception}")] += 1
-
-    def _hide(self, text: str) -> str:
-        for secret in self._traffic.headers.values():
-            if len(secret) >= _SHORTEST_SECRET:
-                text = text.replace(secret, "…")
-        return text

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from budgetguard.gate.model import Budget, Limit, Point, Reading
-from budgetguard.gate.serve import Sample
+from budgetguard.gate.serve.server import Sample
 from budgetguard.gate.targets.load import figures
 from budgetguard.gate.targets.load.metrics import BY_ENDPOINT, METRICS, SERVER
 from budgetguard.gate.targets.load.profiles import Plan
@@ -19,7 +19,7 @@ FAILED_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class LoadRun:
     """One run: its seconds, the app's usage beside them, and why it may not count."""
 
     environment: str
@@ -61,8 +61,8 @@ class Outcome:
     @property
     def unsettled(self) -> str:
         """Why its times are the load generator's and not the app's; "" where they are the app's."""
-        wanted = self.traffic.most_users if self.traffic.model == "closed" else 0
-        return saturated(self.window, 0 if self.ended_early else wanted)
+        counts = self.plan and self.traffic.model == "closed" and not self.ended_early
+        return saturated(self.window, self.plan.most_users if self.plan and counts else 0)
 
     @property
     def usages_in_window(self) -> tuple[Sample, ...]:
@@ -74,59 +74,55 @@ class Outcome:
         return tuple(one for one in self.usages if begin <= one.at <= end)
 
 
-def readings(outcome: Outcome, budget: Budget, all_limits: Sequence[Limit]) -> dict[Point, Reading]:
+def readings(run: LoadRun, budget: Budget, all_limits: Sequence[Limit]) -> dict[Point, Reading]:
     """What a run says of the absolute limits of a budget, which has `all_limits` altogether."""
     whole = Point(budget.name, "", "")
-    if outcome.error:
-        return {whole: Reading(error=outcome.error, evidence=outcome.evidence)}
-    if broken := _mostly_failed(outcome, all_limits):
+    if run.error:
+        return {whole: Reading(error=run.error, evidence=run.evidence)}
+    if broken := _mostly_failed(run, all_limits):
         return {whole: broken}
     found: dict[Point, Reading] = {}
     for limit in budget.limits:
         if limit.in_turn:
             continue
-        for selector, reading in _of_limit(outcome, limit).items():
-            found[Point(budget.name, selector, limit.metric.name)] = _told(outcome, reading)
+        for selector, reading in _of_limit(run, limit).items():
+            found[Point(budget.name, selector, limit.metric.name)] = _told(run, reading)
     return found
 
 
-def _of_limit(outcome: Outcome, limit: Limit) -> dict[str, Reading]:
+def _of_limit(run: LoadRun, limit: Limit) -> dict[str, Reading]:
     """By selector: the whole, and where the limit has a selector each endpoint."""
-    metric, window = METRICS[limit.metric.name], outcome.window
+    metric, window = METRICS[limit.metric.name], run.window
     if metric.name not in BY_ENDPOINT:
-        return {"": _of_whole(metric.name, outcome)}
+        return {"": _of_whole(metric.name, run)}
     names = ["", *(window.endpoints() if limit.selector else ())]
     return {name: figures.of_requests(metric, window, name) for name in names}
 
 
-def _of_whole(name: str, outcome: Outcome) -> Reading:
-    seconds, plan = outcome.seconds, outcome.plan
+def _of_whole(name: str, run: LoadRun) -> Reading:
+    seconds, plan = run.seconds, run.plan
     if name in SERVER:
-        return _of_the_app(name, outcome)
+        return _of_the_app(name, run)
     if name == "users_reached":
         return figures.of_users(seconds)
     if name == "breaking_point":
         return figures.breaking_point(seconds, plan)
-    return (
-        figures.recovery(seconds, plan)
-        if name == "recovery"
-        else figures.p95_growth(outcome.window)
-    )
+    return figures.recovery(seconds, plan) if name == "recovery" else figures.p95_growth(run.window)
 
 
-def _of_the_app(name: str, outcome: Outcome) -> Reading:
-    usages = outcome.usages_in_window
-    if not outcome.usages:
+def _of_the_app(name: str, run: LoadRun) -> Reading:
+    usages = run.usages_in_window
+    if not run.usages:
         return Reading(error=f"{name} can only be read of an app that serve: starts here")
     if name == "server_cpu":
-        return figures.server_cpu(usages, outcome.window)
+        return figures.server_cpu(usages, run.window)
     if name == "server_peak_rss":
         return figures.server_peak_rss(usages)
     return figures.server_rss_growth(usages)
 
 
-def _mostly_failed(outcome: Outcome, limits: Sequence[Limit]) -> Reading | None:
-    tally: Tally = outcome.window.tally()
+def _mostly_failed(run: LoadRun, limits: Sequence[Limit]) -> Reading | None:
+    tally: Tally = run.window.tally()
     judged = any(limit.metric.name == "failures" for limit in limits)
     if judged or tally.failed <= FAILED_SHARE * tally.count:
         return None
@@ -137,11 +133,11 @@ def _mostly_failed(outcome: Outcome, limits: Sequence[Limit]) -> Reading | None:
     )
 
 
-def _told(outcome: Outcome, reading: Reading) -> Reading:
+def _told(run: LoadRun, reading: Reading) -> Reading:
     """With what is true of the whole run; what a run that was cut short did not get to stays open."""
-    if reading.error and outcome.ended_early:
-        return Reading(unsettled=f"{reading.error}; {outcome.ended_early}")
-    ended = "" if reading.note and reading.note in outcome.ended_early else outcome.ended_early
-    notes = [reading.note, ended, *outcome.notes]
+    if reading.error and run.ended_early:
+        return Reading(unsettled=f"{reading.error}; {run.ended_early}")
+    ended = "" if reading.note and reading.note in run.ended_early else run.ended_early
+    notes = [reading.note, ended, *run.notes]
     note = "; ".join(one for one in notes if one)
-    return replace(reading, note=note, unsettled=outcome.unsettled)
+    return replace(reading, note=note, unsettled=run.unsettled)
