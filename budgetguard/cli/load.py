@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,9 +31,10 @@ from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.targets.load.environments import LOCAL
 from budgetguard.gate.targets.load.load_run import LoadRun
 from budgetguard.gate.targets.load.options import LoadOptions
-from budgetguard.gate.targets.load.probe import LoadProbe
+from budgetguard.gate.targets.load.probe import How, LoadProbe
 from budgetguard.gate.targets.load.profiles import PROFILES, Profile
 from budgetguard.gate.targets.load.telling import plain, summary
+from budgetguard.gate.targets.load.worker import work
 from budgetguard.gate.verdict import Report
 
 _RUN_EPILOG = """\
@@ -58,6 +60,7 @@ Examples, for a budget with workers: external and processes: 2:
   budgetguard load run api-at-10x                              on one machine
   budgetguard load worker api-at-10x --master 10.0.0.5         on two others
 """
+_MASTER = re.compile(r"[^:]+(:\d{1,5})?")
 
 
 @click.group(epilog=_LOAD_EPILOG)
@@ -97,8 +100,9 @@ def run(
     config, started = configuration(file), dt.datetime.now(dt.UTC)
     budgets, by = _wanted(config, name), yardstick(config, Baseline())
     _check_environment(budgets, environment)
-    how = _How(side=_side(config), environment=environment, profile=profile, full=full)
-    ran = watched(lambda watch: [_run(budget, how, by, watch) for budget in budgets])
+    side = _side(config)
+    how = How(environment=environment, profile=profile, full=full, alone=True)
+    ran = watched(lambda watch: [_run(budget, side, how, by, watch) for budget in budgets])
     report = _report(ran, by, started)
     if as_json:
         runs = [{"budget": one.budget.name, **plain(run)} for one in ran for run in one.runs]
@@ -127,22 +131,10 @@ def worker(name: str, *, master: str, file: Path | None, host: str, environment:
     (budget, *others) = _wanted(config, name)
     if others:
         raise UsageError(f"{name} means {len(others) + 1} budgets; a worker is of one: name it")
-    address, _, port = master.rpartition(":") if ":" in master else (master, "", "")
-    if not address or (":" in master and not port.isdecimal()):
+    if not _MASTER.fullmatch(master):
         raise UsageError(f"--master {master}: expected HOST or HOST:PORT, such as 10.0.0.5:5557")
     _check_environment([budget], environment)
-    probe = LoadProbe(budget, _side(config), environment=environment)
-    return probe.work(host, address, int(port) if port else None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _How:
-    """What differs from the budget as it is written."""
-
-    side: Side
-    environment: str
-    profile: Profile | None
-    full: bool
+    return work(budget, _side(config), How(environment=environment), master, host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,19 +181,12 @@ def _side(config: Config) -> Side:
     return Side("head", config.folder, sys.executable)
 
 
-def _run(budget: Budget, how: _How, by: Yardstick, watch: Callable[[str], object]) -> _Ran:
+def _run(
+    budget: Budget, side: Side, how: How, by: Yardstick, watch: Callable[[str], object]
+) -> _Ran:
     """Run a budget's load, and once more where it went over an absolute limit."""
     with Reaper() as reaper:
-        probe = LoadProbe(
-            budget,
-            how.side,
-            reaper,
-            watch,
-            environment=how.environment,
-            profile=how.profile,
-            full=how.full,
-            alone=True,
-        )
+        probe = LoadProbe(budget, side, reaper, watch, how)
         found = probe.budgets()
         readings = sample(probe, found, by)
     return _Ran(found[0], readings, tuple(probe.runs))

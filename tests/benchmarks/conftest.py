@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-if (ROOT / "benchmarks" / "verdict").is_dir():
+if (ROOT / "benchmarks").is_dir():
     sys.path.insert(0, str(ROOT))
 else:
-    collect_ignore_glob = ["test_verdict_*.py"]
+    collect_ignore_glob = ["test_*.py"]

@@ -1,4 +1,4 @@
-"""The example application: within its budgets as it stands, and red for each of five regressions."""
+"""The example application: within its budgets as it stands, and red for each of six regressions."""
 
 import importlib.util
 import shutil
@@ -10,7 +10,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples/content_app"
 LEFT_OUT = shutil.ignore_patterns(
     "__pycache__", ".pytest_cache", "node_modules", ".mypy_cache", ".benchmarks", "*.db"
 )
-NEEDED = ("fastapi", "sqlalchemy", "httpx", "anyio", "brotli", "memray", "uvicorn")
+NEEDED = ("fastapi", "sqlalchemy", "httpx", "anyio", "brotli", "memray", "uvicorn", "locust")
 
 
 @pytest.fixture
@@ -108,3 +108,20 @@ def test_a_thread_left_behind(app):
     name = "tests/perf/test_responsiveness.py::test_every_page_answers_within_a_second"
     told = app.check("--exact", f"{name}[/api/articles/1]")
     told.ends(1, "a_second[/api/articles/1] threads <= 0", "1 is over 0", "refresher (daemon)")
+
+
+def test_its_visitors(app):
+    """They are served without a failure as it stands, from a database of their own."""
+    told = app.check("visitors")
+
+    assert told.code == 0, told.words
+    assert not {"FAIL", "ERROR", "VANISHED"} & set(told.words.split())
+    assert not list(app.folder.rglob("*.db"))
+
+
+def test_an_endpoint_that_breaks(app):
+    """Articles that nobody can open are red under load, with the answer that the visitors got."""
+    line = "    return ArticleOut.model_validate(catalogue.article(session, article_id))\n"
+    change(app, "content_app/web.py", line, f'    raise catalogue.NotFound("gone")\n{line}')
+
+    app.check("visitors").ends(1, "FAIL visitors failures <= 0%", "404")

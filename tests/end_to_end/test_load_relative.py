@@ -1,8 +1,41 @@
-"""Relative limits of a load, checked by the real command."""
+"""Relative limits of a load, checked by the real command; whole verdicts are `benchmarks.load.relative`."""
 
-from .loads import app, config, files
+import signal
+
+import pytest
+
+from .loads import BOUND_S, app, below, config, files, until
 
 LIMIT = "p50 <= baseline + 50%"
+
+
+@pytest.fixture
+def slowed(timed):
+    """A repository whose head answers after 80 ms, and its base after 20."""
+    timed.write({**files(LIMIT, path="/"), "app.py": app(0.02)})
+    timed.based("api")
+    timed.commit("slow", {"app.py": app(0.08)})
+    return timed
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_of_two_sides_stays(slowed, sent):
+    """Interrupted while both are loaded, neither app, neither generator and no file stays."""
+    with slowed.start("budgetguard", "check", "--only", "load") as process:
+        try:
+            until(lambda: _two("app.py", slowed) and _two("locust", slowed), "the load of both")
+            process.send_signal(sent)
+            out, err = process.communicate(timeout=BOUND_S)
+        finally:
+            process.kill()
+    assert process.returncode == (130 if sent == signal.SIGINT else -signal.SIGKILL), err
+    assert b"Traceback" not in err + out
+    until(lambda: not below(slowed.scratch), "all have ended")
+    until(lambda: not slowed.leftovers(), "temporary files are gone")
+
+
+def _two(word, project):
+    return sum(word in line for line in below(project.scratch)) >= 2
 
 
 def test_both_sides_have_to_be_started_here(timed):

@@ -10,12 +10,14 @@ import random
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
 from budgetguard.errors import MeasureError
+from budgetguard.gate.limits import select
 from budgetguard.gate.model import Budget, Limit, Point, Reading
 from budgetguard.gate.serve.server import Sample, Server, sampled
 from budgetguard.gate.side import Block, Side, Witness
@@ -32,12 +34,12 @@ from budgetguard.gate.targets.load.exercise import (
     scratch_of,
     traffic_of,
 )
-from budgetguard.gate.targets.load.generator import Generator, Run, generate
+from budgetguard.gate.targets.load.generator import Run, generate
 from budgetguard.gate.targets.load.load_run import FAILED_SHARE
 from budgetguard.gate.targets.load.metrics import BY_ENDPOINT, METRICS
 from budgetguard.gate.targets.load.options import LoadOptions
 from budgetguard.gate.targets.load.seconds import Window, merged
-from budgetguard.gate.targets.load.traffic import Stage, Traffic, Turns
+from budgetguard.gate.targets.load.traffic import Stage, Turns
 from budgetguard.gate.targets.load.trust import saturated
 
 Name = Literal["base", "head"]
@@ -90,7 +92,7 @@ class LoadDuel:
         """Both apps under load in turn, once."""
         what = _exercise(options)
         assert options.served is not None  # noqa: S101 -- `_exercise` has seen to it; this is for mypy
-        seed = draw.randrange(1 << 32)
+        seed = draw.randrange(1 << 31)
         sides: dict[Name, Side] = {"base": self._base, "head": self._head}
         with ExitStack() as stack:
             apps = {
@@ -102,9 +104,8 @@ class LoadDuel:
             usages = {
                 name: stack.enter_context(sampled(app, SAMPLE_S)) for name, app in apps.items()
             }
-            order = [draw.sample(("base", "head"), 2) for _ in range(OWN_SLICES)]
             scratch = stack.enter_context(scratch_of(self._reaper))
-            runs = self._in_turn(what, apps, order, seed, scratch)
+            runs = self._in_turn(what, apps, _drawn(draw), seed, scratch)
             for name, app in apps.items():
                 if app.ended:
                     raise MeasureError(f"on the {name}, the app ended during the run: {app.ended}")
@@ -116,50 +117,41 @@ class LoadDuel:
         self,
         what: Exercise,
         apps: Mapping[Name, Server],
-        order: Sequence[Sequence[str]],
+        turns: Mapping[Name, Turns],
         seed: int,
         scratch: Path,
     ) -> dict[Name, Run]:
         """Two generators at the same time, whose users live in turn."""
-        start = time.time() + _LEAD_S
-        flat = [name for pair in order for name in pair]
-        with_users = replace(what.options, seed=seed % (1 << 31))
-        generator = generator_of(with_users, self._head.folder)
-        generators = []
-        for name, app in apps.items():
-            own = tuple(number for number, one in enumerate(flat) if one == name)
-            traffic = replace(
-                traffic_of(replace(what, options=with_users), app.url),
-                turns=Turns(start=start, slice_s=SLICE_S, own=own),
-            )
-            generators.append(_Generating(name, generator, traffic, scratch))
-        return {one.name: one.result() for one in generators}
+        generator, stop = generator_of(what.options, self._head.folder), threading.Event()
+        with ThreadPoolExecutor(len(apps), "load") as pool:
+            try:
+                futures = {
+                    name: pool.submit(
+                        generate,
+                        generator,
+                        replace(traffic_of(what, app.url), seed=seed, turns=turns[name]),
+                        told=lambda _: stop.is_set(),
+                        scratch=scratch,
+                    )
+                    for name, app in apps.items()
+                }
+                return {name: future.result() for name, future in futures.items()}
+            finally:
+                stop.set()  # one side alone says nothing: it shall not outlive the other, or a Ctrl-C
 
 
-class _Generating:
-    """A generator in a thread of its own."""
-
-    def __init__(self, name: Name, generator: Generator, traffic: Traffic, scratch: Path) -> None:
-        self.name = name
-        self._run: Run | None = None
-        self._error: BaseException | None = None
-        self._generator, self._traffic, self._scratch = generator, traffic, scratch
-        self._thread = threading.Thread(target=self._generate, name=f"load on {name}", daemon=True)
-        self._thread.start()
-
-    def result(self) -> Run:
-        """What came of it; raises what it raised."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        assert self._run is not None  # noqa: S101 -- the thread has ended without an error; this is for mypy
-        return self._run
-
-    def _generate(self) -> None:
-        try:
-            self._run = generate(self._generator, self._traffic, scratch=self._scratch)
-        except BaseException as error:  # noqa: BLE001 -- goes to who waits for the result
-            self._error = error
+def _drawn(draw: random.Random) -> dict[Name, Turns]:
+    """The slices of both, in pairs of random order."""
+    start = time.time() + _LEAD_S
+    order = [name for _ in range(OWN_SLICES) for name in draw.sample(("base", "head"), 2)]
+    return {
+        name: Turns(
+            start=start,
+            slice_s=SLICE_S,
+            own=tuple(number for number, one in enumerate(order) if one == name),
+        )
+        for name in ("base", "head")
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +159,7 @@ class _Told:
     """What one side told in a block."""
 
     window: Window
-    usages: tuple[Sample, ...] = field(default=())
+    usages: tuple[Sample, ...]
 
     @classmethod
     def of(cls, name: Name, run: Run, usages: Sequence[Sample]) -> "_Told":
@@ -241,6 +233,12 @@ def _untrue(name: Name, window: Window, limit: Limit) -> str:
     """Why what a side told cannot be compared; "" where it can."""
     tally = window.tally(limit.selector)
     if not tally.count:
+        several = select(limit.selector, window.endpoints()) if limit.selector else []
+        if several:
+            return (
+                f"{limit.selector!r} means {', '.join(several)}; a limit with `baseline` is on one "
+                f"endpoint, as in `{several[0]} {limit.metric.name} <= baseline + 10%`"
+            )
         asked = f" {limit.selector!r}" if limit.selector else ""
         return f"on the {name}, no request{asked} ended in a block; give it more users or a shorter wait"
     if limit.metric.name != "failures" and tally.failed > FAILED_SHARE * tally.count:

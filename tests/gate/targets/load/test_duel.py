@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from budgetguard.gate.config import load_config
-from budgetguard.gate.model import Point
 from budgetguard.gate.side import Side
 from budgetguard.gate.sides.reaper import Reaper
 from budgetguard.gate.targets.load.duel import LoadDuel
@@ -41,7 +40,11 @@ budgets:
     load: locustfile.py
     {serve}
     {users}
-    limits: [p50 <= baseline + 50%, rps >= baseline - 50%, p99.9 <= baseline + 50%]
+    limits:
+      - p50 <= baseline + 50%
+      - rps >= baseline - 50%
+      - p99.9 <= baseline + 50%
+      - GET * p90 <= baseline + 50%
 """
 SERVE, USERS = "serve: python app.py {port}", "stages: [{users: 4, for: 3 s}]"
 
@@ -58,13 +61,14 @@ def _block(folder: Path, serve: str = SERVE, users: str = USERS):
     base, head = (Side(name, folder / name, sys.executable) for name in ("base", "head"))
     with Reaper() as reaper:
         found = LoadDuel(base, head, reaper).block([budget], seed=1)
-    return {metric: found[Point("api", "", metric)] for metric in ("p50", "rps", "p99.9")}
+    return {point.metric: block for point, block in found.items() if point.budget == "api"}
 
 
 def test_one_block_of_both(tmp_path: Path) -> None:
     """A pair of values for each limit, unless the machine is too busy; a limit that cannot be read spoils no other."""
     blocks = _block(tmp_path)
     assert "p99.9" in blocks["p99.9"].error or blocks["p99.9"].unsettled
+    assert "'GET *' means GET /; a limit with `baseline` is on one endpoint" in blocks["p90"].error
     for metric, (least, most) in {"p50": (1.2, 3), "rps": (0.3, 0.95)}.items():
         one = blocks[metric]
         assert not one.error
