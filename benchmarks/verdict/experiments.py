@@ -9,9 +9,9 @@ from benchmarks.verdict import counting, neighbours, ours, peers, released, samp
 from benchmarks.verdict.edits import EDITS, identical, reordered, unused
 from benchmarks.verdict.projects import (
     PACKAGE,
-    UNITS,
     names,
     slowed,
+    slower_units,
     sources,
     tree,
     two_commits,
@@ -94,7 +94,7 @@ def heads(percents: Mapping[str, float], before: int) -> dict[str, str]:
     texts = sources(list(percents))
     edit = VARIANTS["unused" if before % 2 else "identical"]
     return {
-        name: slowed(texts[name], percent) if percent else edit(texts[name], before)
+        name: slowed(name, texts[name], percent) if percent else edit(texts[name], before)
         for name, percent in percents.items()
     }
 
@@ -183,7 +183,7 @@ def counts(lab: Laboratory, cell: str, _before: int, folder: Path) -> Outcome:
     """How many more instructions each injected slowdown of one workload is."""
     for path, written in tree(sources([cell])).items():
         write(folder / path, written)
-    units = [round(UNITS * (1 + level / 100)) for level in LEVELS]
+    units = [slower_units(cell, level) for level in LEVELS]
     python, module = str(lab.peers_python), f"{PACKAGE}.{cell}"
     base, *more = counting.at_units(python, folder, module, units)
     levels = zip(LEVELS[1:], more, strict=True)

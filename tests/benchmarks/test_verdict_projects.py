@@ -61,15 +61,21 @@ def test_unused_functions_are_as_many_as_asked_for():
 def test_every_workload_can_be_slowed_and_edited(name):
     """A workload has its units on a line of their own, and its edits can be compiled."""
     source = projects.sources([name])[name]
-    assert "\nUNITS = 215\n" in projects.slowed(source, 7.5)
+    assert f"\nUNITS = {projects.slower_units(name, 7.5)}\n" in projects.slowed(name, source, 7.5)
     for edit in EDITS.values():
         compile(edit(source, 5), name, "exec")
+
+
+def test_a_slowdown_is_what_instructions_say():
+    """Where a unit of work is less than its share of a call, there are more of them."""
+    assert projects.slower_units("json_codec", 7.5) == 215
+    assert projects.slower_units("asyncio_tasks", 7.5) == 216
 
 
 def test_a_workload_without_units_is_refused():
     """A slowdown that would not happen is an error."""
     with pytest.raises(ValueError, match="UNITS"):
-        projects.slowed("x = 1\n", 10)
+        projects.slowed("x", "x = 1\n", 10)
 
 
 def test_there_are_at_least_twelve_workloads():
