@@ -14,7 +14,14 @@ from locust.runners import MasterRunner, WorkerRunner
 from budgetguard.gate.targets.load.interval import TOLD, TRAFFIC
 from budgetguard.gate.targets.load.shim import client, guard, pace
 from budgetguard.gate.targets.load.shim.clock import Clock
-from budgetguard.gate.targets.load.shim.link import FileLink, MasterLink, WorkerLink, note, problem
+from budgetguard.gate.targets.load.shim.link import (
+    FileLink,
+    MasterLink,
+    WorkerLink,
+    keep_host,
+    note,
+    problem,
+)
 from budgetguard.gate.targets.load.shim.record import Recorder
 from budgetguard.gate.targets.load.shim.shape import BudgetguardStages
 from budgetguard.gate.targets.load.traffic import Traffic
@@ -77,6 +84,7 @@ class _Shim:
             return
         if isinstance(runner, WorkerRunner):
             self._link = WorkerLink(runner)
+            keep_host(runner, self._traffic.host)
         environment.events.test_start.add_listener(self._start)
         environment.events.test_stopping.add_listener(self._stop)
         environment.events.test_stop.add_listener(self._end)

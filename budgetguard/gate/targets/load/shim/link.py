@@ -53,6 +53,17 @@ class WorkerLink:
         self._runner.send_message(_DONE, None)
 
 
+def keep_host(runner: Any, host: str) -> None:
+    """A worker's users go where it was told, not to the master's host, which it may know by no such name."""
+    start = runner.start_worker
+
+    def start_worker(*arguments: Any, **named: Any) -> None:
+        runner.environment.host = host
+        start(*arguments, **named)
+
+    runner.start_worker = start_worker
+
+
 class MasterLink:
     """Takes the lines of all workers, and ends the run only when each has said its last."""
 
