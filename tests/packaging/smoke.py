@@ -48,6 +48,7 @@ def test_time():
 MODULES = {
     "benchmark": "pytest_benchmark",
     "bundle": "brotli",
+    "cache": "msgspec",
     "github": "requests",
     "instructions": "pytest_codspeed",
     "load": "locust",

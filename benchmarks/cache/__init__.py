@@ -1,0 +1,1 @@
+"""What the cache is worth: its figures beside those of its peers, on traces that are known."""

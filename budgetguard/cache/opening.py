@@ -1,0 +1,63 @@
+"""Opens a cache by the URLs of its tiers."""
+
+import os
+from typing import Literal
+from urllib.parse import parse_qs, urlsplit
+
+from budgetguard.cache.cache import Cache
+from budgetguard.cache.link import Link
+from budgetguard.cache.memory import Memory
+from budgetguard.cache.policy import Place
+from budgetguard.errors import QuantityError, UsageError
+from budgetguard.units import Unit, parse_quantity
+
+VARIABLE = "BUDGETGUARD_CACHE_SECRET"
+_MEMORY_BYTES = 64 * 1024 * 1024
+EVICTIONS: tuple[Literal["gdsf", "lru"], ...] = ("gdsf", "lru")
+_EXPECTED = "expected memory://64MiB, redis://HOST:PORT/0 or unix:///SOCKET"
+
+
+def open_cache(*urls: str, secret: str | bytes = "", namespace: str = "budgetguard") -> Cache:
+    """A cache of these tiers, from the fastest to the most lasting: `memory://64MiB?evict=lru`, `redis://…`.
+
+    What leaves the process is signed with `secret`, else with BUDGETGUARD_CACHE_SECRET. Nothing is connected
+    to before the first miss. Raises `UsageError` for a URL or secret that cannot be used.
+    """
+    memory = Memory(_MEMORY_BYTES)
+    links = []
+    for url in urls:
+        if url.startswith("memory:"):
+            memory = _memory(url)
+        else:
+            links.append(_link(url, namespace))
+    known = secret or os.environ.get(VARIABLE, "")
+    return Cache(memory, links, known.encode() if isinstance(known, str) else known)
+
+
+def _memory(url: str) -> Memory:
+    parts = urlsplit(url)
+    word = parse_qs(parts.query).get("evict", ["gdsf"])[0]
+    evict = next((one for one in EVICTIONS if one == word), None)
+    if evict is None:
+        raise UsageError(f"{url}: expected evict=gdsf or evict=lru; got {word}")
+    return Memory(_bytes(url, parts.netloc) if parts.netloc else _MEMORY_BYTES, evict=evict)
+
+
+def _bytes(url: str, text: str) -> int:
+    try:
+        size = parse_quantity(text)
+    except QuantityError as error:
+        raise UsageError(f"{url}: {error}; {_EXPECTED}") from None
+    if size.unit is not Unit.BYTES:
+        raise UsageError(f"{url}: expected a size such as 64MiB; got {text}")
+    return int(size.value)
+
+
+def _link(url: str, namespace: str) -> Link:
+    """One shared tier; its library is imported only where it is used."""
+    scheme = url.partition(":")[0]
+    if scheme in ("redis", "rediss", "unix"):
+        from budgetguard.cache.tiers.redis import RedisTier
+
+        return Link(RedisTier(url, namespace=namespace), Place.REDIS)
+    raise UsageError(f"a cache cannot have a tier {scheme!r}; {_EXPECTED}")

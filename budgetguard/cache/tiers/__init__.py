@@ -1,0 +1,1 @@
+"""The tiers that several processes share, behind one small protocol."""
