@@ -138,16 +138,18 @@ class Filling:
 
     def put(self, call: Call, value: Any) -> Slot:
         """Keep a value that nobody asked for; a load under way cannot overwrite it."""
-        token, told = "", Told()
+        token, told, taken = secrets.token_hex(8), Told(), list[Link]()
         for link in self._links:
             link.delete([call.name])  # takes the right to put from every load that is under way
             told[link.tier.name] = link.ask(lambda tier: tier.versions(call.tags), {})
-        guard = self._tags.guard(call.tags, told)
-        links = tuple(link for link in self._links if link.place in call.policy.places)
-        slot, sealed = self._made(call, value, 0.0, guard)
+            if link.place in call.policy.places and link.ask(self._acquiring(call, token), None):
+                taken.append(link)
+        ticket = Ticket(token, tuple(taken), told, self._tags.guard(call.tags, told))
+        slot, sealed = self._made(call, value, 0.0, ticket.guard)
         if slot.ends > self._clock():
-            self._put_all(call, Ticket(token, links, told, guard), slot, sealed)
+            self._put_all(call, ticket, slot, sealed)
             self._remember(slot)
+        self.give_up(call, ticket)
         return slot
 
     def give_up(self, call: Call, ticket: Ticket) -> None:

@@ -56,7 +56,7 @@ def _bytes(url: str, text: str) -> int:
 def _link(url: str, namespace: str) -> Link:
     """One shared tier; its library is imported only where it is used."""
     scheme = url.partition(":")[0]
-    if scheme in ("redis", "rediss", "unix"):
+    if scheme in ("redis", "rediss", "unix", "valkey", "valkeys"):
         from budgetguard.cache.tiers.redis import RedisTier
 
         return Link(RedisTier(url, namespace=namespace), Place.REDIS)

@@ -3,7 +3,10 @@
 import importlib.util
 import math
 import secrets
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,7 +15,7 @@ import redis
 
 from budgetguard.cache.tiers.base import Change, Changes, TierError
 from budgetguard.cache.tiers.redis import RedisTier
-from budgetguard.errors import BudgetguardError, UsageError
+from budgetguard.errors import BudgetguardError, MissingExtra, UsageError
 
 _spec = importlib.util.spec_from_file_location(
     "tier_contract", Path(__file__).with_name("tier_contract.py")
@@ -30,8 +33,11 @@ def open_tier(each_redis_url):
     """Opens tiers of this test alone."""
     run, opened = secrets.token_hex(4), []
 
-    def open_one(namespace="tests", **options):
-        opened.append(RedisTier(each_redis_url, namespace=f"{run} {namespace}", timeout_s=PATIENT_S, **options))  # fmt: skip
+    def open_one(namespace="tests", timeout_s=PATIENT_S, **options):
+        namespace = f"{run} {namespace}"
+        opened.append(
+            RedisTier(each_redis_url, namespace=namespace, timeout_s=timeout_s, **options)
+        )
         return opened[-1]
 
     yield open_one
@@ -132,6 +138,8 @@ def test_a_database_of_its_own(each_redis_url, open_tier, raw):
     assert not raw.exists(f"database:entry:{{{KEY}}}")
     assert second.clear() == 1
     second.close()
+    with redis.Redis.from_url(url) as client:
+        client.delete("database:log", "database:versions")
 
 
 def test_nobody_listens():
@@ -233,14 +241,16 @@ def test_what_clear_did_not_come_to_remove(tier, raw):
 # --- what others may have left
 
 
-def test_a_value_that_is_too_large_is_a_miss(open_tier):
-    """It is not even transferred, and neither removed: a process with another limit may read it."""
-    small, large = open_tier(max_blob_bytes=1000), open_tier()
-    large.put(KEY, b"x" * 1001, 60)
+def test_a_value_that_is_too_large_is_a_miss(open_tier, raw):
+    """It is not even transferred, and stays: a process with another limit may read it."""
+    small, large = open_tier(max_blob_bytes=1_000_000), open_tier()
+    large.put(KEY, b"x" * 1_000_001, 60)
+    before = raw.info("stats")["total_net_output_bytes"]
     assert small.get(KEY) is None
-    assert large.get(KEY).blob == b"x" * 1001
-    large.put(KEY, b"x" * 1000, 60)
-    assert small.get(KEY).blob == b"x" * 1000
+    assert raw.info("stats")["total_net_output_bytes"] - before < 100_000
+    assert large.get(KEY).blob == b"x" * 1_000_001
+    large.put(KEY, b"x" * 1_000_000, 60)
+    assert small.get(KEY).blob == b"x" * 1_000_000
 
 
 @pytest.mark.parametrize("length", [0, 1, 15, 16, 17, 5000])
@@ -372,7 +382,7 @@ def test_usage_of_many_keys_is_an_estimate(tier, raw):
     raw.delete(*raw.scan_iter("someone else's *", count=1000))
 
 
-# --- time
+# --- connections
 
 
 def test_a_script_that_the_server_has_forgotten(tier, raw):
@@ -382,13 +392,32 @@ def test_a_script_that_the_server_has_forgotten(tier, raw):
     assert tier.get(KEY).blob == b"v"
 
 
+def test_more_threads_than_connections(start_redis):
+    """They wait for one another; the server never has more than it was said to have."""
+    with start_redis() as server:
+        tier = RedisTier(server.url, max_connections=3, timeout_s=PATIENT_S)
+        with ThreadPoolExecutor(24) as pool:
+            assert all(pool.map(lambda n: tier.put(f"{n}", b"v" * 10_000, 60), range(300)))
+        with redis.Redis.from_url(server.url) as client:
+            assert client.info("stats")["total_connections_received"] < 12  # with those of the test
+        tier.close()
+
+
 def test_no_connection_is_free(open_tier):
     """Who waits for one gives up when the call's time is over, and nothing is lost by it."""
-    tier = open_tier(max_connections=1)
-    tier._server._timeout_s = 0.2
+    tier = open_tier(max_connections=1, timeout_s=0.2)
     with tier._server._connection():
         began = time.monotonic()
         with pytest.raises(TierError, match="all 1 connections are in use"):
             tier.get(KEY)
         assert time.monotonic() - began < 5
     assert tier.get(KEY) is None
+
+
+def test_without_the_library(monkeypatch):
+    """The command that installs it is told."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+    for name in ("redis", "redis_connections"):
+        monkeypatch.delitem(sys.modules, f"budgetguard.cache.tiers.{name}")
+    with pytest.raises(MissingExtra, match=r"pip install 'pytest-budgetguard\[cache\]'"):
+        import_module("budgetguard.cache.tiers.redis")

@@ -135,7 +135,7 @@ def test_a_pause(server, tier, patient):
     """CLIENT PAUSE is like freezing; it ends by itself."""
     patient.put(KEY, b"v", 60)
     with redis.Redis.from_url(server.url) as client:
-        client.client_pause(1500)
+        client.client_pause(2000)
     for call in (CALLS["get"], CALLS["put"], CALLS["ping"]):
         fails(call, tier, "no answer within 50 ms")
     assert at_last(CALLS["get"], tier).blob == b"v"

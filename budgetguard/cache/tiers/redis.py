@@ -23,12 +23,13 @@ _MAX_BLOB_BYTES = 64 * 1024 * 1024
 
 
 class RedisTier:
-    """Holds entries in a server that all machines share; each call is one round trip and one step.
+    """Holds entries in a server that all machines share; what concerns one key is one round trip.
 
-    No call waits longer than `timeout_s` for the server, see `Connections`. No entry lives longer than
-    30 days; the version of a tag is kept a day longer than that. A server that evicts keys to make room
-    may evict any: those of the log or of the versions are then missed, and what depended on them is
-    given up. Raises `UsageError` for a URL or namespace that cannot be used.
+    No call waits longer than `timeout_s` for the server, see `Connections`. Lives are counted by the
+    server's clock; no entry has more than 30 days, and the version of a tag is kept a day longer. A
+    server that evicts keys to make room may evict any: that those of the log or of the versions are gone
+    is found out, and what depended on them is given up. Raises `UsageError` for a URL or namespace that
+    cannot be used.
     """
 
     name = "redis"

@@ -14,7 +14,7 @@ from budgetguard.cache.tiers.redis_scripts import Script
 from budgetguard.errors import UsageError
 from budgetguard.extras import need
 
-redis: Any = need("redis", extra="redis")
+redis: Any = need("redis", extra="cache")
 
 Word = str | bytes | int
 _EXPECTED = (
@@ -47,7 +47,7 @@ class Connections:
         self._make, self.where = _maker(url)
         self.name = f"redis at {self.where}"
         self._timeout_s, self._most = timeout_s, most
-        self._mine: tuple[int, LifoQueue[Any]] = (_NOBODY, LifoQueue())
+        self._mine = os.getpid(), self._unused()
 
     def ask(self, *words: Word) -> Any:
         """The answer to one command."""
@@ -108,10 +108,14 @@ class Connections:
         """Those of this process; None is one that has not been needed yet."""
         owner, idle = self._mine
         if owner != os.getpid():
-            idle = LifoQueue()
-            for _ in range(self._most):
-                idle.put(None)
+            idle = self._unused()
             self._mine = os.getpid(), idle
+        return idle
+
+    def _unused(self) -> "LifoQueue[Any]":
+        idle: LifoQueue[Any] = LifoQueue()
+        for _ in range(self._most):
+            idle.put(None)
         return idle
 
     def _cause(self, error: Exception) -> str:
