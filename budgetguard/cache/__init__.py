@@ -1,8 +1,8 @@
-"""Tiers of caching behind one small API: memory, and Redis or Valkey behind it.
+"""Three tiers of caching behind one small API: memory, Redis or Valkey, and a SQLite file.
 
     from budgetguard.cache import Policy, open_cache
 
-    cache = open_cache("memory://64MiB", "redis://127.0.0.1:6379/0")
+    cache = open_cache("memory://64MiB", "redis://127.0.0.1:6379/0", "sqlite:///cache.db")
     ARTICLE = Policy(name="article", ttl_s=3600, stale_s=600)
     article = cache.get_or_load(article_id, lambda: fetch(article_id), policy=ARTICLE, tags=["news"])
 

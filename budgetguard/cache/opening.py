@@ -1,6 +1,9 @@
 """Opens a cache by the URLs of its tiers."""
 
+import contextlib
 import os
+import secrets
+from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,14 +17,15 @@ from budgetguard.units import Unit, parse_quantity
 VARIABLE = "BUDGETGUARD_CACHE_SECRET"
 _MEMORY_BYTES = 64 * 1024 * 1024
 EVICTIONS: tuple[Literal["gdsf", "lru"], ...] = ("gdsf", "lru")
-_EXPECTED = "expected memory://64MiB, redis://HOST:PORT/0 or unix:///SOCKET"
+_EXPECTED = "expected memory://64MiB, redis://HOST:PORT/0, unix:///SOCKET or sqlite:///FILE"
 
 
 def open_cache(*urls: str, secret: str | bytes = "", namespace: str = "budgetguard") -> Cache:
     """A cache of these tiers, from the fastest to the most lasting: `memory://64MiB?evict=lru`, `redis://…`.
 
-    What leaves the process is signed with `secret`, else with BUDGETGUARD_CACHE_SECRET. Nothing is connected
-    to before the first miss. Raises `UsageError` for a URL or secret that cannot be used.
+    What leaves the process is signed with `secret`, else with BUDGETGUARD_CACHE_SECRET; a cache that shares
+    no more than SQLite files keeps a secret beside the first. Nothing is connected to before the first
+    miss. Raises `UsageError` for a URL or secret that cannot be used.
     """
     memory = Memory(_MEMORY_BYTES)
     links = []
@@ -31,6 +35,8 @@ def open_cache(*urls: str, secret: str | bytes = "", namespace: str = "budgetgua
         else:
             links.append(_link(url, namespace))
     known = secret or os.environ.get(VARIABLE, "")
+    if not known and links and all(url.startswith(("memory:", "sqlite:")) for url in urls):
+        known = _own_secret(_path(next(url for url in urls if url.startswith("sqlite:"))))
     return Cache(memory, links, known.encode() if isinstance(known, str) else known)
 
 
@@ -60,4 +66,38 @@ def _link(url: str, namespace: str) -> Link:
         from budgetguard.cache.tiers.redis import RedisTier
 
         return Link(RedisTier(url, namespace=namespace), Place.REDIS)
+    if scheme == "sqlite":
+        from budgetguard.cache.tiers.sqlite import SqliteTier
+
+        return Link(SqliteTier(_path(url), namespace=namespace), Place.SQL)
     raise UsageError(f"a cache cannot have a tier {scheme!r}; {_EXPECTED}")
+
+
+def _path(url: str) -> Path:
+    """As SQLAlchemy reads it: three slashes are relative, four absolute."""
+    name = url.removeprefix("sqlite://").removeprefix("/")
+    if not name:
+        raise UsageError(f"{url} names no file; {_EXPECTED}")
+    return Path(name)
+
+
+def _own_secret(file: Path) -> str:
+    """The secret beside a SQLite file; whoever comes first makes it."""
+    key = file.with_name(f"{file.name}.secret")
+    made = key.with_name(f"{key.name}.{secrets.token_hex(4)}")
+    try:
+        if not key.exists():
+            with open(made, "x", opener=_private) as stream:
+                stream.write(secrets.token_hex(32))
+            with contextlib.suppress(FileExistsError):
+                os.link(made, key)  # whole, or not there
+            made.unlink()
+        return key.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{key}, the secret of the cache, cannot be used: {error}; mend it, or set {VARIABLE}"
+        ) from None
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -62,10 +62,12 @@ told(value=cache.get_or_load("k", lambda: 3, policy=policy, tags=["t"]))
 """
 
 
-@pytest.fixture
-def url(redis_url):
+@pytest.fixture(params=["redis", "sqlite"])
+def url(request, tmp_path):
     """A tier that processes share."""
-    return redis_url
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/cache.db"
+    return request.getfixturevalue("redis_url")
 
 
 @pytest.fixture
