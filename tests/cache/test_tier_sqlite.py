@@ -1,6 +1,7 @@
 """A SQLite file as a tier: the contract of all tiers, and what becomes of files and clocks."""
 
 import contextlib
+import gc
 import importlib.util
 import os
 import sqlite3
@@ -212,3 +213,6 @@ def test_threads_have_connections_of_their_own(open_tier):
     for thread in threads:
         thread.join(60)
     assert errors == []
+    del threads[:], thread
+    gc.collect()
+    assert len(tier._file._opened) <= 1, "connections of threads that have ended"

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from weakref import WeakSet
 
 from budgetguard.cache.tiers.base import TierError
 
@@ -27,6 +28,13 @@ _SCHEMA = """
 """
 
 
+class _Connection(sqlite3.Connection):
+    """One that is closed when its thread has ended."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class Connections:
     """Those of one file; what goes wrong with them is a `TierError` that says what to do."""
 
@@ -34,7 +42,7 @@ class Connections:
         """A write waits `timeout_s` for other processes at most. Nothing is opened yet."""
         self._path, self._timeout_s = path, timeout_s
         self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
+        self._opened: WeakSet[_Connection] = WeakSet()
         self._file = (os.getpid(), 0)
         """The process and the inode that connections belong to; others are not used any more."""
 
@@ -55,7 +63,8 @@ class Connections:
             try:
                 yield connection
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a full disk has ended it already
+                    connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
 
@@ -84,21 +93,24 @@ class Connections:
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         connection = sqlite3.connect(
-            self._path, timeout=self._timeout_s, isolation_level=None, check_same_thread=False
+            self._path,
+            timeout=self._timeout_s,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=_Connection,
         )
         connection.execute("PRAGMA synchronous = NORMAL")
         if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
             _begin(connection)
         if connection.execute("PRAGMA user_version").fetchone()[0] != _SCHEMA_VERSION:
             raise sqlite3.DatabaseError("it is of another version of budgetguard")
-        self._opened.append(connection)
+        self._opened.add(connection)
         return connection
 
     def close(self) -> None:
         """Give all of them back."""
-        for connection in self._opened:
+        for connection in tuple(self._opened):
             connection.close()
-        self._opened.clear()
         self._file = (0, 0)
 
 
