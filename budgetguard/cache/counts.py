@@ -84,8 +84,8 @@ class Counts:
         for name in sorted({policy for policy, _ in counts}):
             own = {what: number for (policy, what), number in counts.items() if policy == name}
             found[name] = PolicyStats(
-                hits={what: own[what] for what in sorted(own.keys() & _PLACES)},
-                events={what: own[what] for what in sorted(own.keys() - _PLACES)},
+                hits={str(what): own[what] for what in sorted(own.keys() & _PLACES)},
+                events={str(what): own[what] for what in sorted(own.keys() - _PLACES)},
                 load_s=load_s.get(name, 0.0),
             )
         return found

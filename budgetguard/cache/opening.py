@@ -8,6 +8,7 @@ from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 from budgetguard.cache.cache import Cache
+from budgetguard.cache.ledger import Ledger
 from budgetguard.cache.link import Link
 from budgetguard.cache.memory import Memory
 from budgetguard.cache.policy import Place
@@ -20,12 +21,18 @@ EVICTIONS: tuple[Literal["gdsf", "lru"], ...] = ("gdsf", "lru")
 _EXPECTED = "expected memory://64MiB, redis://HOST:PORT/0, unix:///SOCKET or sqlite:///FILE"
 
 
-def open_cache(*urls: str, secret: str | bytes = "", namespace: str = "budgetguard") -> Cache:
+def open_cache(
+    *urls: str,
+    secret: str | bytes = "",
+    namespace: str = "budgetguard",
+    ledger: str | Path | None = None,
+) -> Cache:
     """A cache of these tiers, from the fastest to the most lasting: `memory://64MiB?evict=lru`, `redis://…`.
 
     What leaves the process is signed with `secret`, else with BUDGETGUARD_CACHE_SECRET; a cache that shares
-    no more than SQLite files keeps a secret beside the first. Nothing is connected to before the first
-    miss. Raises `UsageError` for a URL or secret that cannot be used.
+    no more than SQLite files keeps a secret beside the first. What calls cost and hits save is written into
+    the file `ledger`. No tier is connected to before the first miss. Raises `UsageError` for a URL, secret or
+    ledger that cannot be used.
     """
     memory = Memory(_MEMORY_BYTES)
     links = []
@@ -37,7 +44,12 @@ def open_cache(*urls: str, secret: str | bytes = "", namespace: str = "budgetgua
     known = secret or os.environ.get(VARIABLE, "")
     if not known and links and all(url.startswith(("memory:", "sqlite:")) for url in urls):
         known = _own_secret(_path(next(url for url in urls if url.startswith("sqlite:"))))
-    return Cache(memory, links, known.encode() if isinstance(known, str) else known)
+    return Cache(
+        memory,
+        links,
+        known.encode() if isinstance(known, str) else known,
+        ledger=Ledger(ledger) if ledger else None,
+    )
 
 
 def _memory(url: str) -> Memory:
