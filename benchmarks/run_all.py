@@ -45,6 +45,7 @@ SCRIPTS = {
     "load.users": Settings("--seconds 5 --users 500", "--seconds 15"),
     "load.relative": Settings("--rounds 1 --only waits", "--rounds 30", timeout_s=6 * 3600),
     "load.overhead": Settings("--rounds 2", "--rounds 15"),
+    "cache.hits": Settings("--rounds 5", "--rounds 40"),
     "cache.money": Settings("--quick", ""),
     "cache.memory": Settings("--quick", ""),
 }
