@@ -67,13 +67,14 @@ class Cache:
         self._ledger, self._tags = ledger, Tags()
         self._fresh = _reader(memory, clock)
         self._begin()
-        memory.on_leave = self._count
+        memory.on_leave = self._left
         _CACHES.add(self)
 
     def _begin(self) -> None:
         """All that has locks and threads, so that a child makes it anew after a fork."""
         self._counts, self._flights = Counts(), Flights()
         self._booking, self._unbooked = threading.Lock(), list[Movement]()
+        self._counting = threading.Lock()
         self._watch = Watch(self._links, self._heard, self.book if self._ledger else None)
         self._filling = Filling(
             self._memory,
@@ -172,25 +173,25 @@ class Cache:
         A load under way goes to those who wait for it, and is kept nowhere.
         """
         calls = [self._call(key, policy, (), _free, _kept) for key in keys]
-        for call in calls:
-            self._flights.invalidate(call.key)
-            self._memory.remove(call.key)
         for link in self._links:
             link.delete([call.name for call in calls])
+        for call in calls:  # what was read of a tier before that is not kept now
+            self._flights.invalidate(call.key)
+            self._memory.remove(call.key)
 
     def invalidate_tags(self, *tags: str) -> None:
         """Give up all that was cached with one of these tags, however much it is."""
-        self._flights.invalidate_tagged(tags)
-        self._tags.bump(tags)
         for link in self._links:
             self._tags.note(link.tier.name, link.bump(tags))
+        self._tags.bump(tags)
+        self._flights.invalidate_tagged(tags)
 
     def clear(self) -> None:
         """Give up everything, in every tier."""
-        self._flights.invalidate_all()
-        self._memory.clear()
         for link in self._links:
             link.clear()
+        self._flights.invalidate_all()
+        self._memory.clear()
 
     def stats(self) -> dict[str, PolicyStats]:
         """What was done for each policy, by its name."""
@@ -265,20 +266,23 @@ class Cache:
             self._flights.invalidate_all()
             self._memory.clear()
             return
-        names = {change.key for change in changes if change.key}
-        for key in [
-            slot.key for slot in tuple(self._memory.slots.values()) if slot.about.name in names
-        ]:
+        keys = self._filling.keys
+        for key in [keys[one.key] for one in changes if one.key in keys]:
             self._flights.invalidate(key)
             self._memory.remove(key)
         versions = {change.tag: change.version for change in changes if change.tag}
         self._flights.invalidate_tagged(versions)
         self._tags.note(tier, versions)
 
+    def _left(self, slot: Slot) -> None:
+        self._filling.forget(slot)
+        self._count(slot)
+
     def _count(self, slot: Slot) -> None:
         """Take a slot's hits into the statistics, at the latest when it leaves memory."""
         about: About = slot.about
-        new, about.counted = slot.hits - about.counted, slot.hits
+        with self._counting:
+            new, about.counted = slot.hits - about.counted, slot.hits
         if new:
             self._counts.add(about.policy.name, Place.MEMORY, new, about.cost_usd)
 

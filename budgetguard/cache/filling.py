@@ -61,7 +61,7 @@ class Ticket:
     """The right to load, and to keep the value in these links; the first of them has the lease."""
 
     token: str
-    links: tuple[Link, ...]
+    links: list[Link]
     told: Told
     guard: Guard
 
@@ -82,29 +82,39 @@ class Filling:
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._memory, self._links, self._codec, self._tags = memory, tuple(links), codec, tags
+        self.keys: dict[str, Hashable] = {}
+        """The key in memory of what tiers know by a name."""
         self._counts, self._watch, self._clock, self._draw = counts, watch, clock, draw
 
-    def look(self, call: Call) -> Slot | Ticket | None:
+    def look(self, call: Call, flight: Flight) -> Slot | Ticket | None:
         """What a shared tier holds, or the right to load it; None while another process has it."""
-        token, taken, told = secrets.token_hex(8), list[Link](), Told()
-        guard = self._tags.guard(call.tags, {})
+        ticket = Ticket(secrets.token_hex(8), [], Told(), self._tags.guard(call.tags, {}))
+        try:
+            found = self._looked(call, ticket)
+        except BaseException:
+            self.let_go(ticket)
+            raise
+        if isinstance(found, Slot):
+            self._remember(found, flight)
+        return found
+
+    def _looked(self, call: Call, ticket: Ticket) -> Slot | Ticket | None:
         for link in self._links:
             if link.place not in call.policy.places:
                 continue
-            held = self._held(call, link, told)
-            granted = held is None and link.ask(self._acquiring(call, token), None)
-            if granted and not taken:
-                self._watch.hold(link, call.name, token)
-                held = self._held(call, link, told)  # it may have come just before the lease
+            held = self._held(call, link, ticket.told)
+            granted = held is None and link.ask(self._acquiring(call, ticket.token), None)
+            if granted and not ticket.links:
+                self._watch.hold(link, call.name, ticket.token)
+                held = self._held(call, link, ticket.told)  # it may have come just before the lease
             if granted:
-                taken.append(link)
-            elif granted is False and held is None and not taken:
+                ticket.links.append(link)
+            elif granted is False and held is None and not ticket.links:
                 return None
             if held is not None:
-                ticket = Ticket(token, tuple(taken), told, guard)
                 self._promote(call, ticket, link, *held)
                 return held[0]
-        return Ticket(token, tuple(taken), told, guard)
+        return ticket
 
     def _acquiring(self, call: Call, token: str) -> Callable[[Tier], bool]:
         return lambda tier: tier.acquire(call.name, token, LEASE_S)
@@ -113,11 +123,10 @@ class Filling:
         """Keep what was loaded wherever it may be, and give the lease back."""
         try:
             slot, sealed = self._made(call, value, load_s, ticket.guard)
-            kept = slot.ends > self._clock() and self._put_all(call, ticket, slot, sealed)
+            if slot.ends > self._clock() and self._put_all(call, ticket, slot, sealed):
+                self._remember(slot, flight)
         finally:
             self.give_up(call, ticket)
-        if kept and flight.valid and holds(ticket.guard):
-            self._remember(slot)
         return slot
 
     @property
@@ -144,11 +153,11 @@ class Filling:
             told[link.tier.name] = link.ask(lambda tier: tier.versions(call.tags), {})
             if link.place in call.policy.places and link.ask(self._acquiring(call, token), None):
                 taken.append(link)
-        ticket = Ticket(token, tuple(taken), told, self._tags.guard(call.tags, told))
+        ticket = Ticket(token, taken, told, self._tags.guard(call.tags, told))
         slot, sealed = self._made(call, value, 0.0, ticket.guard)
         if slot.ends > self._clock():
             self._put_all(call, ticket, slot, sealed)
-            self._remember(slot)
+            self._remember(slot, Flight())
         self.give_up(call, ticket)
         return slot
 
@@ -195,7 +204,6 @@ class Filling:
         )
         slot = self._slot(call, value, sealed.packed, about, sealed.load_s, guard)
         self._counts.add(call.policy.name, link.place, usd_each=sealed.cost_usd)
-        self._remember(slot)
         return slot, sealed
 
     def _promote(
@@ -297,10 +305,26 @@ class Filling:
         blob = self._codec.seal(call.name, sealed, call.policy.compress_min_bytes)
         return link.ask(lambda tier: tier.put(call.name, blob, keep_s, token), otherwise=True)
 
-    def _remember(self, slot: Slot) -> None:
+    def _remember(self, slot: Slot, flight: Flight) -> None:
+        """Keep a slot in memory, unless what it came from was invalidated meanwhile."""
         about: About = slot.about
-        if Place.MEMORY in about.policy.places:
-            self._memory.put(slot)
+        if Place.MEMORY not in about.policy.places or not _counts(slot, flight):
+            return
+        self.keys[about.name] = slot.key
+        self._memory.put(slot)
+        # once more, so that no moment is between; what may be newer by now stays
+        if not _counts(slot, flight) and self._memory.slots.get(slot.key) is slot:
+            self._memory.remove(slot.key)
+
+    def forget(self, slot: Slot) -> None:
+        """A slot has left memory; another may have taken its place."""
+        about: About = slot.about
+        if slot.key not in self._memory.slots:
+            self.keys.pop(about.name, None)
+
+
+def _counts(slot: Slot, flight: Flight) -> bool:
+    return flight.valid and holds(slot.guard)
 
 
 def copy(slot: Slot) -> Any:

@@ -112,12 +112,12 @@ class Misses:
             self._flights.land(call.key, flight)
 
     def _fill(self, call: Call, load: Load, flight: Flight) -> Slot:
-        ticket = self._filling.look(call)
+        ticket = self._filling.look(call, flight)
         for pause_s in pauses():
             if ticket is not None:
                 break
             time.sleep(pause_s)
-            ticket = self._filling.look(call)
+            ticket = self._filling.look(call, flight)
         if not isinstance(ticket, Ticket):
             assert ticket is not None  # noqa: S101 -- the loop has seen to it; this is for mypy
             return ticket
@@ -141,12 +141,12 @@ class Misses:
             self._flights.land(call.key, flight)
 
     async def _afill(self, call: Call, load: AsyncLoad, flight: Flight) -> Slot:
-        ticket = await self._blocking(self._filling.look, call)
+        ticket = await self._blocking(self._filling.look, call, flight)
         for pause_s in pauses():
             if ticket is not None:
                 break
             await asyncio.sleep(pause_s)
-            ticket = await self._blocking(self._filling.look, call)
+            ticket = await self._blocking(self._filling.look, call, flight)
         if not isinstance(ticket, Ticket):
             assert ticket is not None  # noqa: S101 -- the loop has seen to it; this is for mypy
             return ticket
