@@ -194,6 +194,16 @@ for number in range(50):
     tier.close()
 
 
+def test_many_open_a_new_file_at_once(tmp_path):
+    """None of them finds it locked, and all use the same one."""
+    for number in range(20):
+        tiers = [SqliteTier(tmp_path / f"{number}.db", timeout_s=20) for _ in range(8)]
+        tier_contract.together(*(lambda one=one: one.put(KEY, b"x", 60) for one in tiers))
+        assert all(one.get(KEY).blob == b"x" for one in tiers)
+        for one in tiers:
+            one.close()
+
+
 def test_threads_have_connections_of_their_own(open_tier):
     """All threads at once."""
     tier = open_tier()

@@ -5,6 +5,7 @@ import os
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from weakref import WeakSet
@@ -13,6 +14,7 @@ from budgetguard.cache.tiers.base import TierError
 
 _APPLICATION = 0x42474331  # "BGC1"
 _SCHEMA_VERSION = 1
+_STEP_S = 0.01
 _SCHEMA = """
     CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
     CREATE TABLE entry (
@@ -100,8 +102,7 @@ class Connections:
             factory=_Connection,
         )
         connection.execute("PRAGMA synchronous = NORMAL")
-        if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
-            _begin(connection)
+        _begin(connection, self._timeout_s)
         if connection.execute("PRAGMA user_version").fetchone()[0] != _SCHEMA_VERSION:
             raise sqlite3.DatabaseError("it is of another version of budgetguard")
         self._opened.add(connection)
@@ -114,22 +115,49 @@ class Connections:
         self._file = (0, 0)
 
 
-def _begin(connection: sqlite3.Connection) -> None:
-    """Make a new file ours, unless another process is doing so; raises for one of somebody else."""
-    connection.execute("BEGIN EXCLUSIVE")
+def _begin(connection: sqlite3.Connection, timeout_s: float) -> None:
+    """Make a new file ours, unless another process is doing so; raises for one of somebody else.
+
+    SQLite does not wait for others that change a file's journal at the same moment: so it is tried again.
+    """
+    until = time.monotonic() + timeout_s
+    while True:
+        try:
+            if not _is_ours(connection):
+                connection.execute("PRAGMA journal_mode = WAL")
+                _make_ours(connection)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(_STEP_S)
+        else:
+            return
+
+
+def _make_ours(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
     try:
-        if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
+        if not _is_ours(connection):
             _create(connection)
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _is_ours(connection: sqlite3.Connection) -> bool:
+    used = connection.execute(
+        "SELECT 1 FROM sqlite_master"
+    ).fetchone()  # before its owner is asked for
+    if connection.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION:
+        return True
+    if used:
+        raise sqlite3.DatabaseError("it is the database of something else")
+    return False
 
 
 def _create(connection: sqlite3.Connection) -> None:
-    if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-        raise sqlite3.DatabaseError("it is the database of something else")
     for statement in filter(str.strip, _SCHEMA.split(";")):
         connection.execute(statement)
     rows = [("identity", secrets.token_hex(8)), ("forgotten", 0)]
