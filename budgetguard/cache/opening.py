@@ -18,7 +18,10 @@ from budgetguard.units import Unit, parse_quantity
 VARIABLE = "BUDGETGUARD_CACHE_SECRET"
 _MEMORY_BYTES = 64 * 1024 * 1024
 EVICTIONS: tuple[Literal["gdsf", "lru"], ...] = ("gdsf", "lru")
-_EXPECTED = "expected memory://64MiB, redis://HOST:PORT/0, unix:///SOCKET or sqlite:///FILE"
+_EXPECTED = (
+    "expected memory://64MiB, redis://HOST:PORT/0, unix:///SOCKET, sqlite:///FILE or "
+    "postgresql://USER@HOST/DATABASE"
+)
 
 
 def open_cache(
@@ -82,6 +85,10 @@ def _link(url: str, namespace: str) -> Link:
         from budgetguard.cache.tiers.sqlite import SqliteTier
 
         return Link(SqliteTier(_path(url), namespace=namespace), Place.SQL)
+    if scheme.partition("+")[0] in ("postgresql", "postgres"):
+        from budgetguard.cache.tiers.postgres import PostgresTier
+
+        return Link(PostgresTier(url, namespace=namespace), Place.SQL)
     raise UsageError(f"a cache cannot have a tier {scheme!r}; {_EXPECTED}")
 
 

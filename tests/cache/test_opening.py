@@ -1,5 +1,8 @@
 """A cache is opened by the URLs of its tiers, and says what is wrong with one."""
 
+import secrets
+
+import psycopg
 import pytest
 
 from budgetguard.cache import Policy, open_cache
@@ -42,6 +45,27 @@ def test_three_tiers(tmp_path, redis_url):
     assert cache.get_or_load("k", lambda: "new", policy=ARTICLE, tags=["t"]) == "new"
     cache.close()
     first.close()
+
+
+def test_postgresql_behind_memory(postgres_url):
+    """What one process has loaded another finds there; an invalidation takes it from both."""
+    secret, namespace = "0123456789abcdef", f"t{secrets.token_hex(4)}"
+    first, other = (
+        open_cache("memory://1MiB", postgres_url, secret=secret, namespace=namespace)
+        for _ in range(2)
+    )
+    try:
+        assert first.get_or_load("k", lambda: {"a": 1}, policy=ARTICLE, tags=["t"]) == {"a": 1}
+        assert other.get_or_load("k", list, policy=ARTICLE, tags=["t"]) == {"a": 1}
+        assert other.stats()["article"].hits == {"sql": 1}
+        first.invalidate_tags("t")
+        assert first.get_or_load("k", lambda: "new", policy=ARTICLE, tags=["t"]) == "new"
+        assert other.entry("k", policy=ARTICLE, tags=["t"]) is not None
+    finally:
+        first.close()
+        other.close()
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute(f"DROP SCHEMA IF EXISTS {namespace} CASCADE")
 
 
 @pytest.mark.parametrize(
