@@ -1,4 +1,4 @@
-"""Three tiers of caching behind one small API: memory, Redis or Valkey, and a SQLite file.
+"""Three tiers of caching behind one small API: memory, Redis or Valkey, and SQLite or PostgreSQL.
 
     from budgetguard.cache import Policy, open_cache
 
@@ -13,12 +13,14 @@ from budgetguard.cache.cache import Cache
 from budgetguard.cache.counts import PolicyStats
 from budgetguard.cache.decorator import cached
 from budgetguard.cache.entry import Entry
+from budgetguard.cache.filling import NOT_MODIFIED
 from budgetguard.cache.misses import DeadlineExceeded
 from budgetguard.cache.opening import open_cache
 from budgetguard.cache.operation import Operation
 from budgetguard.cache.policy import Place, Policy
 
 __all__ = [
+    "NOT_MODIFIED",
     "Cache",
     "DeadlineExceeded",
     "Entry",

@@ -32,6 +32,7 @@ _log = logging.getLogger("budgetguard.cache")
 _SHORTEST_SECRET = 16
 Cost = Callable[[Any], Decimal]
 Refused = Callable[[Any], str]
+Revalidate = Callable[[Any], Any]
 
 
 def _free(_value: Any) -> Decimal:
@@ -87,7 +88,7 @@ class Cache:
         )
         self._misses = Misses(self._filling, self._flights, self._counts, self._clock)
 
-    def get_or_load(
+    def get_or_load(  # noqa: PLR0913 -- what a caller may say of a key, by name
         self,
         key: Any,
         load: Callable[[], Any],
@@ -96,22 +97,25 @@ class Cache:
         tags: Iterable[str] = (),
         cost: Cost = _free,
         refused: Refused = _kept,
+        revalidate: Revalidate | None = None,
         deadline_s: float | None = None,
     ) -> Any:
         """The value of a key, loaded where no tier has it: once for all who ask for it meanwhile.
 
-        `cost` tells what a loaded value cost in US dollars, `refused` why it must not be kept. Raises what
-        `load` raises, and `DeadlineExceeded` after `deadline_s`.
+        `cost` tells what a loaded value cost in US dollars, `refused` why it must not be kept. A value in its
+        `stale_s` is refreshed by `revalidate`, if given: it is called with that value, and returns another,
+        or NOT_MODIFIED where it is still good. Raises what `load` raises, and `DeadlineExceeded` after
+        `deadline_s`.
         """
         own = key if type(key) is str else digest(self._secret, policy.name, key)
         slot = self._fresh((policy.name, own))
         if slot is not None:
             return slot.value if slot.packed is None else copy(slot)
-        call = self._call(key, policy, tags, cost, refused)
+        call = self._call(key, policy, tags, cost, refused, revalidate)
         held = self._memory.slots.get(call.key)
         return self._misses.answer(call, load, held, deadline_s)
 
-    async def aget_or_load(
+    async def aget_or_load(  # noqa: PLR0913 -- the same
         self,
         key: Any,
         load: Callable[[], Awaitable[Any]],
@@ -120,6 +124,7 @@ class Cache:
         tags: Iterable[str] = (),
         cost: Cost = _free,
         refused: Refused = _kept,
+        revalidate: Revalidate | None = None,
         deadline_s: float | None = None,
     ) -> Any:
         """The same for an event loop. A caller that is cancelled takes nobody's load with it."""
@@ -127,7 +132,7 @@ class Cache:
         slot = self._fresh((policy.name, own))
         if slot is not None:
             return slot.value if slot.packed is None else copy(slot)
-        call = self._call(key, policy, tags, cost, refused)
+        call = self._call(key, policy, tags, cost, refused, revalidate)
         held = self._memory.slots.get(call.key)
         return await self._misses.aanswer(call, load, held, deadline_s)
 
@@ -232,7 +237,13 @@ class Cache:
             self._watch.start()  # a child that only hits would not hear of anything else
 
     def _call(
-        self, key: Any, policy: Policy, tags: Iterable[str], cost: Cost, refused: Refused
+        self,
+        key: Any,
+        policy: Policy,
+        tags: Iterable[str],
+        cost: Cost,
+        refused: Refused,
+        revalidate: Revalidate | None = None,
     ) -> Call:
         """What a miss needs to know; from now on the process hears of what others invalidate."""
         name = digest(self._secret, policy.name, key)
@@ -244,6 +255,7 @@ class Cache:
             tags=tuple(sorted(set(tags))),
             cost=cost,
             refused=refused,
+            revalidate=revalidate,
         )
 
     def _entry(self, slot: Slot, place: Place) -> Entry:

@@ -17,6 +17,8 @@ class Event(StrEnum):
 
     LOAD = "loads"
     LOAD_ERROR = "load_errors"
+    REVALIDATED = "revalidated"
+    """Values past their life that were found to be still good."""
     COALESCED = "coalesced"
     """Calls that shared another's load."""
     STALE = "stale"

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -25,6 +25,8 @@ from budgetguard.cache.tags import Guard, Tags, holds
 from budgetguard.cache.tiers.base import Found, Tier
 from budgetguard.cache.watch import LEASE_S, Watch
 
+NOT_MODIFIED: Final = object()
+"""What `revalidate` returns where a value is still good, as an origin does with status 304."""
 Told = dict[str, Mapping[str, int]]
 """The versions of tags, by the name of the tier that told them."""
 
@@ -52,8 +54,16 @@ class Call:
     tags: tuple[str, ...]
     cost: Callable[[Any], Decimal]
     refused: Callable[[Any], str]
+    revalidate: Callable[[Any], Any] | None = None
     newer_than: float = -math.inf
     """A refresh wants what expires later than this, in seconds of the cache's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """What a check found instead of another value: the one of this slot is good for another life."""
+
+    slot: Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +233,8 @@ class Filling:
         self, call: Call, value: Any, load_s: float, guard: Guard
     ) -> tuple[Slot, Sealed | None]:
         """A slot of what was loaded, and what goes to the tiers; it ends at once where it is not kept."""
-        policy, cost = call.policy, call.cost(value)
-        self._counts.loaded(policy.name, load_s, cost)
+        policy = call.policy
+        value, cost = self._paid(call, value, load_s)
         packed = pack(value, policy.name) if policy.copies else None
         life_s = self._life_s(call, value, cost, packed)
         about = About(
@@ -246,6 +256,15 @@ class Filling:
             versions={},
             packed=packed,
         )
+
+    def _paid(self, call: Call, loaded: Any, load_s: float) -> tuple[Any, Decimal]:
+        """The value, and what a hit of it saves; one that is still good has cost nothing again."""
+        if isinstance(loaded, Unchanged):
+            self._counts.add(call.policy.name, Event.REVALIDATED)
+            return copy(loaded.slot), loaded.slot.about.cost_usd
+        cost = call.cost(loaded)
+        self._counts.loaded(call.policy.name, load_s, cost)
+        return loaded, cost
 
     def _life_s(self, call: Call, value: Any, cost: Decimal, packed: bytes | None) -> float:
         """How long a value is fresh; 0 where it is not kept at all."""

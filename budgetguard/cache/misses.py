@@ -9,7 +9,16 @@ from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
 from budgetguard.cache.counts import Counts, Event
-from budgetguard.cache.filling import About, Call, Filling, Ticket, copy, pauses
+from budgetguard.cache.filling import (
+    NOT_MODIFIED,
+    About,
+    Call,
+    Filling,
+    Ticket,
+    Unchanged,
+    copy,
+    pauses,
+)
 from budgetguard.cache.flight import Flight, Flights, LeaderLost, aloft, running_loop, waiting
 from budgetguard.cache.memory import Slot
 from budgetguard.cache.tags import holds
@@ -203,7 +212,7 @@ class Misses:
         try:
             flight, leads = self._flights.join(call.key, call.tags)
             if leads:
-                self._lead(_newer(call, slot), load, flight)
+                self._lead(_newer(call, slot), _check(call, load, slot), flight)
         except Exception:  # noqa: BLE001 -- it was counted, and the old value goes on being served
             self._later(slot)
         finally:
@@ -214,7 +223,8 @@ class Misses:
             return
         flight, leads = self._flights.join(call.key, call.tags)
         if leads:
-            task = self._in_task(self._alead(_newer(call, slot), load, flight))
+            check = _acheck(call, load, slot)
+            task = self._in_task(self._alead(_newer(call, slot), check, flight))
             task.add_done_callback(lambda _: self._later(slot) if _failed(flight) else None)
 
     def _later(self, slot: Slot) -> None:
@@ -255,6 +265,29 @@ def _newer(call: Call, slot: Slot) -> Call:
     """The same call, for which what is about to expire is no answer."""
     about: About = slot.about
     return replace(call, newer_than=about.expires)
+
+
+def _check(call: Call, load: Load, slot: Slot) -> Load:
+    """What refreshes a value: its revalidation where the caller has one, else its load."""
+    revalidate = call.revalidate
+    if revalidate is None:
+        return load
+    return lambda: _answer(revalidate(copy(slot)), slot)
+
+
+def _acheck(call: Call, load: AsyncLoad, slot: Slot) -> AsyncLoad:
+    revalidate = call.revalidate
+    if revalidate is None:
+        return load
+
+    async def check() -> Any:
+        return _answer(await revalidate(copy(slot)), slot)
+
+    return check
+
+
+def _answer(found: Any, slot: Slot) -> Any:
+    return Unchanged(slot) if found is NOT_MODIFIED else found
 
 
 def _failed(flight: Flight) -> bool:

@@ -3,10 +3,11 @@
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
-from budgetguard.cache import Cache, DeadlineExceeded, Policy, cached
+from budgetguard.cache import NOT_MODIFIED, Cache, DeadlineExceeded, Policy, cached
 from budgetguard.cache.memory import Memory
 from budgetguard.errors import UsageError
 
@@ -200,3 +201,27 @@ def test_a_decorated_coroutine(cache):
 
     assert asyncio.run(main()) == [3, 3, 4]
     assert len(calls) == 2
+
+
+def test_a_value_that_is_still_good_lives_on():
+    """Revalidation in an event loop."""
+    now = [1000.0]
+    cache = Cache(Memory(1 << 20, clock=lambda: now[0]), clock=lambda: now[0])
+    policy, load, asked = replace(ARTICLE, stale_s=60), Loader(["value"]), []
+
+    async def revalidate(value):
+        asked.append(value)
+        return NOT_MODIFIED
+
+    async def main():
+        for _ in range(2):
+            got = await cache.aget_or_load("k", load, policy=policy, revalidate=revalidate)
+            assert got == ["value"]
+            now[0] += 61
+        now[0] -= 61
+        while cache.entry("k", policy=policy).stale:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+    assert (load.calls, asked) == (1, [["value"]])
+    cache.close()

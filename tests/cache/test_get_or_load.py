@@ -4,12 +4,12 @@ import copy as copies
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import pytest
 
-from budgetguard.cache import Cache, DeadlineExceeded, Place, Policy, cached
+from budgetguard.cache import NOT_MODIFIED, Cache, DeadlineExceeded, Place, Policy, cached
 from budgetguard.cache.memory import Memory
 from budgetguard.errors import UsageError
 
@@ -146,6 +146,32 @@ def test_a_failing_refresh_leaves_the_stale_value(cache, clock):
     clock.now += 21
     with pytest.raises(ValueError, match="no"):
         cache.get_or_load("k", load, policy=policy)
+
+
+def test_a_value_that_is_still_good_lives_on(cache, clock):
+    """The loader is not called again, nothing is spent again, and another answer takes its place."""
+    policy = replace(ARTICLE, stale_s=60)
+    load, asked, answers = Loader({"tag": "1"}), [], [NOT_MODIFIED, {"tag": "2"}]
+
+    def revalidate(value):
+        asked.append(value)
+        return answers[len(asked) - 1]
+
+    def get():
+        options = {"policy": policy, "cost": lambda _: Decimal("0.5"), "revalidate": revalidate}
+        return cache.get_or_load("k", load, **options)
+
+    assert get() == {"tag": "1"}
+    clock.now += 61
+    assert get() == {"tag": "1"}
+    until(lambda: not cache.entry("k", policy=policy).stale)
+    assert cache.entry("k", policy=policy).cost_usd == Decimal("0.5")
+    clock.now += 61
+    assert get() == {"tag": "1"}
+    until(lambda: get() == {"tag": "2"})
+    assert (load.calls, asked) == (1, [{"tag": "1"}, {"tag": "1"}])
+    events = cache.stats()["article"].events
+    assert (events["revalidated"], events["loads"]) == (1, 2)
 
 
 def test_what_takes_long_to_load_is_refreshed_early(clock):
