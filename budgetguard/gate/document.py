@@ -195,6 +195,9 @@ def _yaml_problem(error: yaml.YAMLError, lines: Sequence[str], problems: Problem
     number = _line_number(error, lines)
     written = lines[number] if number is not None and number < len(lines) else ""
     message = getattr(error, "problem", None) or str(error).splitlines()[0]
+    if "nesting depth" in message:  # the bound of libyaml, met before ours where it reads ahead
+        problems.add(None if number is None else number + 1, "", _TOO_DEEP)
+        return
     hint = ""
     if "\t" in written[: len(written) - len(written.lstrip())]:
         hint = "; YAML is indented with spaces, not tabs"

@@ -259,7 +259,7 @@ def _numbers(verdicts: Iterable[Verdict]) -> list[str]:
 
 def _piece(same: Sequence[Verdict]) -> str:
     """`brotli 142 kB of 150 kB, +0.4 %`."""
-    subject = " ".join(part for part in (visible(same[0].selector), same[0].metric) if part)
+    subject = " ".join(visible(part) for part in (same[0].selector, same[0].metric) if part)
     if same[0].measured is None and same[0].change is not None:
         return f"{subject} same code"
     ceiling = next((one for one in same if one.baseline is None), None)

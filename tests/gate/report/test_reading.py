@@ -236,3 +236,14 @@ def test_a_file_that_is_not_there(tmp_path):
     """The system's reason is told."""
     with pytest.raises(UsageError, match=r"none\.json: cannot be read: No such file"):
         read_report(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+@pytest.mark.parametrize(
+    "field", ["budget", "target", "limit", "metric", "selector", "reason", "hint", "note"]
+)
+def test_half_a_character_in_any_text_is_no_traceback(outcome, field):
+    """A lone surrogate, which a file name that is no UTF-8 brings along, can be written by each format."""
+    verdict = replace(PASSED, outcome=outcome, **{field: "half \ud800"})
+    for renderer in (junit.render, sarif.render, markdown.render, terminal.render):
+        renderer(replace(REPORT, verdicts=(verdict,))).encode()
