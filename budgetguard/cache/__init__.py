@@ -9,11 +9,12 @@
 Any subset of tiers works; one that is down is left out until it answers again.
 """
 
+from budgetguard.cache.access_log import AccessLog
 from budgetguard.cache.cache import Cache
-from budgetguard.cache.counts import PolicyStats
+from budgetguard.cache.counts import Health, PolicyStats
 from budgetguard.cache.decorator import cached
 from budgetguard.cache.entry import Entry
-from budgetguard.cache.filling import NOT_MODIFIED
+from budgetguard.cache.making import NOT_MODIFIED
 from budgetguard.cache.misses import DeadlineExceeded
 from budgetguard.cache.opening import open_cache
 from budgetguard.cache.operation import Operation
@@ -21,9 +22,11 @@ from budgetguard.cache.policy import Place, Policy
 
 __all__ = [
     "NOT_MODIFIED",
+    "AccessLog",
     "Cache",
     "DeadlineExceeded",
     "Entry",
+    "Health",
     "Operation",
     "Place",
     "Policy",

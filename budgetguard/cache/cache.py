@@ -1,26 +1,26 @@
 """Values that are expensive to load: kept in memory, Redis and a database, loaded once for all who ask."""
 
 import datetime as dt
-import logging
 import os
-import threading
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from budgetguard.cache.access_log import AccessLog
+from budgetguard.cache.books import Books
 from budgetguard.cache.codec import Codec, pack
-from budgetguard.cache.counts import Counts, PolicyStats
+from budgetguard.cache.counts import Counts, Health, PolicyStats, TierHealth
 from budgetguard.cache.entry import Entry
-from budgetguard.cache.filling import About, Call, Filling, copy
+from budgetguard.cache.filling import Filling
 from budgetguard.cache.flight import Flights
 from budgetguard.cache.keys import digest, etag
-from budgetguard.cache.ledger import Ledger, LedgerError
+from budgetguard.cache.ledger import Ledger
 from budgetguard.cache.link import Link
+from budgetguard.cache.making import About, Call, copy
 from budgetguard.cache.memory import Memory, Slot
 from budgetguard.cache.misses import Misses
-from budgetguard.cache.movements import Movement
 from budgetguard.cache.operation import Operation, Request, Response
 from budgetguard.cache.policy import Place, Policy
 from budgetguard.cache.tags import Tags, holds
@@ -28,7 +28,6 @@ from budgetguard.cache.tiers.base import Change
 from budgetguard.cache.watch import Watch
 from budgetguard.errors import UsageError
 
-_log = logging.getLogger("budgetguard.cache")
 _SHORTEST_SECRET = 16
 Cost = Callable[[Any], Decimal]
 Refused = Callable[[Any], str]
@@ -57,6 +56,9 @@ class Cache:
         secret: bytes = b"",
         ledger: Ledger | None = None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        access_log: AccessLog | None = None,
+        clean_every_s: float = 0.0,
     ) -> None:
         """Of parts; `open_cache` makes them of URLs. Raises `UsageError` for a secret that is too short."""
         if links and len(secret) < _SHORTEST_SECRET:
@@ -65,7 +67,8 @@ class Cache:
                 f"got {len(secret)}; set BUDGETGUARD_CACHE_SECRET, as by: openssl rand -hex 32"
             )
         self._memory, self._links, self._secret, self._clock = memory, tuple(links), secret, clock
-        self._ledger, self._tags = ledger, Tags()
+        self._ledger, self._access, self._tags = ledger, access_log, Tags()
+        self._clean_every_s = clean_every_s
         self._fresh = _reader(memory, clock)
         self._begin()
         memory.on_leave = self._left
@@ -74,9 +77,10 @@ class Cache:
     def _begin(self) -> None:
         """All that has locks and threads, so that a child makes it anew after a fork."""
         self._counts, self._flights = Counts(), Flights()
-        self._booking, self._unbooked = threading.Lock(), list[Movement]()
-        self._counting = threading.Lock()
-        self._watch = Watch(self._links, self._heard, self.book if self._ledger else None)
+        self._books = Books(self._memory, self._counts, self._ledger)
+        written = self._ledger is not None or self._access is not None
+        book = self.book if written else None
+        self._watch = Watch(self._links, self._heard, book, self._clean_every_s)
         self._filling = Filling(
             self._memory,
             links=self._links,
@@ -140,7 +144,9 @@ class Cache:
         self, operation: Operation, request: Request, send: Callable[[], Response], **options: Any
     ) -> Response:
         """The answer of a paid service, asked only where no tier has it; options as `get_or_load`."""
-        return self.get_or_load(operation.key(request), send, **_of(operation, request), **options)
+        key = operation.key(request)
+        told = self._told(operation, request, key, options.get("tags", ()))
+        return self.get_or_load(key, send, **told, **options)
 
     async def acall(
         self,
@@ -151,7 +157,27 @@ class Cache:
     ) -> Response:
         """The same for an event loop."""
         key = operation.key(request)
-        return await self.aget_or_load(key, send, **_of(operation, request), **options)
+        told = self._told(operation, request, key, options.get("tags", ()))
+        return await self.aget_or_load(key, send, **told, **options)
+
+    def _told(
+        self, operation: Operation, request: Request, key: Any, tags: Iterable[str]
+    ) -> dict[str, Any]:
+        """What a call of a service says of its answers; the access log hears of it."""
+        name, access = operation.policy.name, self._access
+        note = None if access is None else access.asked(name, digest(b"", name, key), request, tags)
+
+        def cost(answer: Response) -> Decimal:
+            usd = operation.cost(request, answer, dt.datetime.now(dt.UTC).date())
+            if note is not None:
+                note.usd = usd
+            return usd
+
+        return {
+            "policy": operation.policy,
+            "cost": cost,
+            "refused": lambda answer: operation.refused(request, answer),
+        }
 
     def entry(self, key: Any, *, policy: Policy, tags: Iterable[str] = ()) -> Entry | None:
         """What is held under a key, with all that is known of it; None where nothing is."""
@@ -200,22 +226,28 @@ class Cache:
 
     def stats(self) -> dict[str, PolicyStats]:
         """What was done for each policy, by its name."""
-        self._count_hits()
+        self._books.count_hits()
         return self._counts.stats()
 
+    def health(self) -> Health:
+        """What is in memory, and which tiers are up, as this process knows it; nothing is asked."""
+        return Health(
+            entries=len(self._memory.slots),
+            used_bytes=self._memory.used_bytes,
+            capacity_bytes=self._memory.capacity_bytes,
+            tiers=tuple(
+                TierHealth(
+                    name=link.tier.name, up=link.up, errors=link.errors, incidents=link.incidents
+                )
+                for link in self._links
+            ),
+        )
+
     def book(self) -> None:
-        """Write into the ledger what was spent and saved since the last time; so it does itself, too."""
-        if self._ledger is None:
-            return
-        self._count_hits()
-        with self._booking:
-            self._unbooked += self._counts.movements(time.time())
-            try:
-                self._ledger.add(self._unbooked)
-            except LedgerError as error:
-                _log.warning("the ledger of the cache is behind: %s", error)
-            else:
-                self._unbooked.clear()
+        """Write what was spent, saved and asked for since the last time; so it does itself, too."""
+        self._books.book()
+        if self._access is not None:
+            self._access.flush()
 
     def close(self) -> None:
         """End the thread beside it, write into the ledger, and give back connections."""
@@ -229,6 +261,8 @@ class Cache:
         for slot in self._memory.slots.values():
             slot.about.counted = slot.hits
         self._tags.after_fork()
+        if self._access is not None:
+            self._access.after_fork()
         for link in self._links:
             link.after_fork()
         watched = self._watch.runs
@@ -288,19 +322,7 @@ class Cache:
 
     def _left(self, slot: Slot) -> None:
         self._filling.forget(slot)
-        self._count(slot)
-
-    def _count(self, slot: Slot) -> None:
-        """Take a slot's hits into the statistics, at the latest when it leaves memory."""
-        about: About = slot.about
-        with self._counting:
-            new, about.counted = slot.hits - about.counted, slot.hits
-        if new:
-            self._counts.add(about.policy.name, Place.MEMORY, new, about.cost_usd)
-
-    def _count_hits(self) -> None:
-        for slot in tuple(self._memory.slots.values()):
-            self._count(slot)
+        self._books.count(slot)
 
 
 def _reader(memory: Memory, clock: Callable[[], float]) -> Callable[[tuple[str, Any]], Slot | None]:
@@ -332,12 +354,3 @@ def _all_after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_all_after_fork)
-
-
-def _of(operation: Operation, request: Request) -> dict[str, Any]:
-    """What a call of a service says of its answers."""
-    return {
-        "policy": operation.policy,
-        "cost": lambda answer: operation.cost(request, answer, dt.datetime.now(dt.UTC).date()),
-        "refused": lambda answer: operation.refused(request, answer),
-    }

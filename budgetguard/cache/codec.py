@@ -23,6 +23,8 @@ _HEAD_BYTES = len(_MAGIC) + 1 + _TAG_BYTES
 _LEVEL = 3
 _ALLOWANCE_BYTES = 64 * 1024
 """What is known of a value takes less."""
+UNSIGNED = "not signed with our secret"
+_TOO_LARGE = "larger than allowed"
 PLAIN = (str, bytes, int, float, bool, type(None))
 """What nobody can change, so that one object can be given to all."""
 
@@ -66,22 +68,23 @@ class Codec:
     def open(self, key: str, blob: bytes, max_value_bytes: int) -> Sealed:
         """The value in these bytes; raises `Damaged` for anything that `seal` did not make of this key."""
         most = max_value_bytes + _ALLOWANCE_BYTES
-        if len(blob) > most + _HEAD_BYTES or not blob.startswith(_MAGIC):
+        if len(blob) > most + _HEAD_BYTES:
+            raise Damaged(_TOO_LARGE)
+        if not blob.startswith(_MAGIC):
             raise Damaged("not of this format")
         kind, tag = blob[len(_MAGIC) : len(_MAGIC) + 1], blob[len(_MAGIC) + 1 : _HEAD_BYTES]
         body = blob[_HEAD_BYTES:]
         if not hmac.compare_digest(tag, self._tag(key, kind, body)):
-            raise Damaged("not signed with our secret")
+            raise Damaged(UNSIGNED)
         try:
             return _decode.decode(self._inflated(body, most) if kind == _ZSTD else body)
         except (msgspec.MsgspecError, zstandard.ZstdError) as error:
-            raise Damaged(str(error)) from None
+            raise Damaged(f"signed, and cannot be read: {error}") from None
 
     def _inflated(self, body: bytes, most: int) -> bytes:
         # max_output_size alone is ignored where a frame states its size: 9 kB became 300 MB
-        size = zstandard.get_frame_parameters(body).content_size
-        if size > most:
-            raise Damaged(f"says that it is {size} bytes")
+        if zstandard.get_frame_parameters(body).content_size > most:
+            raise Damaged(_TOO_LARGE)
         return bytes(self._unzstd().decompress(body, max_output_size=most))
 
     def _tag(self, key: str, kind: bytes, body: bytes) -> bytes:

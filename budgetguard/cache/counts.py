@@ -44,6 +44,10 @@ class PolicyStats:
     events: Mapping[str, int] = field(default_factory=dict)
     load_s: float = 0.0
     """Seconds that all its loads took together."""
+    spent_usd: Decimal = Decimal(0)
+    """What its loads cost, as far as that is known."""
+    saved_usd: Decimal = Decimal(0)
+    """What its hits and shared loads would have cost."""
 
     @property
     def hit_ratio(self) -> float:
@@ -51,6 +55,28 @@ class PolicyStats:
         hits = sum(self.hits.values())
         calls = hits + self.events.get(Event.LOAD, 0) + self.events.get(Event.COALESCED, 0)
         return hits / calls if calls else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierHealth:
+    """A shared tier as this process finds it."""
+
+    name: str
+    up: bool
+    errors: int
+    """Calls that failed."""
+    incidents: int
+    """How often it went down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What a process has in memory, and how the tiers behind it are."""
+
+    entries: int
+    used_bytes: int
+    capacity_bytes: int
+    tiers: tuple[TierHealth, ...] = ()
 
 
 class Counts:
@@ -61,6 +87,7 @@ class Counts:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._booked: Counter[tuple[str, str]] = Counter()
         self._usd: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        self._usd_booked: dict[tuple[str, str], Decimal] = {}
         self._load_s: defaultdict[str, float] = defaultdict(float)
 
     def add(self, policy: str, what: str, number: int = 1, usd_each: Decimal = Decimal(0)) -> None:
@@ -81,14 +108,18 @@ class Counts:
     def stats(self) -> dict[str, PolicyStats]:
         """All counts by policy; what is named as a place is a hit, the rest an event."""
         with self._lock:
-            counts, load_s = dict(self._counts), dict(self._load_s)
+            counts, load_s, usd = dict(self._counts), dict(self._load_s), dict(self._usd)
         found = {}
         for name in sorted({policy for policy, _ in counts}):
             own = {what: number for (policy, what), number in counts.items() if policy == name}
+            money = {what: sum_ for (policy, what), sum_ in usd.items() if policy == name}
+            spent = money.pop(Event.LOAD, Decimal(0))
             found[name] = PolicyStats(
                 hits={str(what): own[what] for what in sorted(own.keys() & _PLACES)},
                 events={str(what): own[what] for what in sorted(own.keys() - _PLACES)},
                 load_s=load_s.get(name, 0.0),
+                spent_usd=spent,
+                saved_usd=sum(money.values(), start=Decimal(0)),
             )
         return found
 
@@ -101,7 +132,10 @@ class Counts:
                 if key[1] in _KINDS and number > self._booked[key]
             }
             self._booked.update(new)
-            usd = {key: self._usd.pop(key, Decimal(0)) for key in new}
+            zero = Decimal(0)
+            sums = {key: self._usd.get(key, zero) for key in new}
+            usd = {key: sums[key] - self._usd_booked.get(key, zero) for key in new}
+            self._usd_booked.update(sums)
         return [
             Movement(operation=key[0], at=at, kind=_KINDS[key[1]], count=number, usd=usd[key])
             for key, number in new.items()

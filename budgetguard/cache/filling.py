@@ -4,66 +4,28 @@ All of it may block for as long as tiers may, and none of it calls the loader: t
 share it.
 """
 
-import math
 import random
 import secrets
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from budgetguard.cache.codec import PLAIN, Codec, Damaged, Sealed, pack, unpack
+from budgetguard.cache.codec import Codec, Damaged, Sealed, unpack
 from budgetguard.cache.counts import Counts, Event
+from budgetguard.cache.events import Damage
 from budgetguard.cache.flight import Flight
 from budgetguard.cache.link import Link
-from budgetguard.cache.memory import Memory, Slot, size_of
-from budgetguard.cache.policy import Place, Policy
-from budgetguard.cache.prices import known
+from budgetguard.cache.making import About, Call, Making
+from budgetguard.cache.memory import Memory, Slot
+from budgetguard.cache.policy import Place
 from budgetguard.cache.tags import Guard, Tags, holds
 from budgetguard.cache.tiers.base import Found, Tier
 from budgetguard.cache.watch import LEASE_S, Watch
 
-NOT_MODIFIED: Final = object()
-"""What `revalidate` returns where a value is still good, as an origin does with status 304."""
 Told = dict[str, Mapping[str, int]]
 """The versions of tags, by the name of the tier that told them."""
-
-
-@dataclass(slots=True, kw_only=True)
-class About:
-    """What is known of a slot beside its value; `counted` are those of its hits that statistics have."""
-
-    name: str
-    policy: Policy
-    place: Place | None
-    expires: float
-    life_s: float
-    cost_usd: Decimal
-    counted: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One miss: what is asked for, and what decides whether the answer is kept."""
-
-    key: Hashable
-    name: str
-    policy: Policy
-    tags: tuple[str, ...]
-    cost: Callable[[Any], Decimal]
-    refused: Callable[[Any], str]
-    revalidate: Callable[[Any], Any] | None = None
-    newer_than: float = -math.inf
-    """A refresh wants what expires later than this, in seconds of the cache's clock."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unchanged:
-    """What a check found instead of another value: the one of this slot is good for another life."""
-
-    slot: Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +56,9 @@ class Filling:
         self._memory, self._links, self._codec, self._tags = memory, tuple(links), codec, tags
         self.keys: dict[str, Hashable] = {}
         """The key in memory of what tiers know by a name."""
-        self._counts, self._watch, self._clock, self._draw = counts, watch, clock, draw
+        self._counts, self._watch, self._clock = counts, watch, clock
+        self._making = Making(counts, clock, draw)
+        self._damage = Damage(clock)
 
     def look(self, call: Call, flight: Flight) -> Slot | Ticket | None:
         """What a shared tier holds, or the right to load it; None while another process has it."""
@@ -122,6 +86,8 @@ class Filling:
             elif granted is False and held is None and not ticket.links:
                 return None
             if held is not None:
+                saved = held[1].cost_usd
+                self._counts.add(call.policy.name, link.place, usd_each=saved)
                 self._promote(call, ticket, link, *held)
                 return held[0]
         return ticket
@@ -132,7 +98,7 @@ class Filling:
     def keep(self, call: Call, ticket: Ticket, flight: Flight, value: Any, load_s: float) -> Slot:
         """Keep what was loaded wherever it may be, and give the lease back."""
         try:
-            slot, sealed = self._made(call, value, load_s, ticket.guard)
+            slot, sealed = self._making.made(call, value, load_s, ticket.guard)
             if slot.ends > self._clock() and self._put_all(call, ticket, slot, sealed):
                 self._remember(slot, flight)
         finally:
@@ -164,7 +130,7 @@ class Filling:
             if link.place in call.policy.places and link.ask(self._acquiring(call, token), None):
                 taken.append(link)
         ticket = Ticket(token, taken, told, self._tags.guard(call.tags, told))
-        slot, sealed = self._made(call, value, 0.0, ticket.guard)
+        slot, sealed = self._making.made(call, value, 0.0, ticket.guard)
         if slot.ends > self._clock():
             self._put_all(call, ticket, slot, sealed)
             self._remember(slot, Flight())
@@ -188,8 +154,9 @@ class Filling:
         try:
             sealed = self._codec.open(call.name, found.blob, call.policy.max_value_bytes)
             return self._opened(call, link, found, sealed)
-        except Damaged:
+        except Damaged as error:
             self._counts.add(call.policy.name, Event.DAMAGED)
+            self._damage(call.policy.name, link.tier.name, str(error))
             return None
 
     def _opened(
@@ -212,8 +179,7 @@ class Filling:
             life_s=sealed.ttl_s,
             cost_usd=sealed.cost_usd,
         )
-        slot = self._slot(call, value, sealed.packed, about, sealed.load_s, guard)
-        self._counts.add(call.policy.name, link.place, usd_each=sealed.cost_usd)
+        slot = self._making.slot(call, value, sealed.packed, about, sealed.load_s, guard)
         return slot, sealed
 
     def _promote(
@@ -228,83 +194,6 @@ class Filling:
                 own = msgspec.structs.replace(sealed, versions=versions)
                 self._put(call, link, own, keep_s, ticket.token)
         self.give_up(call, ticket)
-
-    def _made(
-        self, call: Call, value: Any, load_s: float, guard: Guard
-    ) -> tuple[Slot, Sealed | None]:
-        """A slot of what was loaded, and what goes to the tiers; it ends at once where it is not kept."""
-        policy = call.policy
-        value, cost = self._paid(call, value, load_s)
-        packed = pack(value, policy.name) if policy.copies else None
-        life_s = self._life_s(call, value, cost, packed)
-        about = About(
-            name=call.name,
-            policy=policy,
-            place=None,
-            expires=self._clock() + life_s,
-            life_s=life_s,
-            cost_usd=cost,
-        )
-        slot = self._slot(call, value, packed, about, load_s, guard)
-        if packed is None or not life_s:
-            return slot, None
-        return slot, Sealed(
-            ttl_s=life_s,
-            stale_s=slot.ends - about.expires,
-            load_s=load_s,
-            cost_usd=cost,
-            versions={},
-            packed=packed,
-        )
-
-    def _paid(self, call: Call, loaded: Any, load_s: float) -> tuple[Any, Decimal]:
-        """The value, and what a hit of it saves; one that is still good has cost nothing again."""
-        if isinstance(loaded, Unchanged):
-            self._counts.add(call.policy.name, Event.REVALIDATED)
-            return copy(loaded.slot), loaded.slot.about.cost_usd
-        cost = call.cost(loaded)
-        self._counts.loaded(call.policy.name, load_s, cost)
-        return loaded, cost
-
-    def _life_s(self, call: Call, value: Any, cost: Decimal, packed: bytes | None) -> float:
-        """How long a value is fresh; 0 where it is not kept at all."""
-        policy = call.policy
-        if value is None:
-            return policy.negative_ttl_s
-        too_large = packed is not None and len(packed) > policy.max_value_bytes
-        too_cheap = known(cost) and cost < policy.min_cost_usd
-        if too_large or too_cheap or call.refused(value):
-            self._counts.add(policy.name, Event.REFUSED)
-            return 0.0
-        return policy.ttl_s * (1 - policy.jitter * self._draw())
-
-    def _slot(
-        self,
-        call: Call,
-        value: Any,
-        packed: bytes | None,
-        about: About,
-        load_s: float,
-        guard: Guard,
-    ) -> Slot:
-        """A slot that is refreshed before it expires, the earlier the longer its load takes (XFetch).
-
-        Vattani, Chierichetti and Lowenstein 2015, "Optimal probabilistic cache stampede prevention".
-        """
-        early_s = -math.log(1 - self._draw()) * load_s * call.policy.early
-        unchanging = isinstance(value, PLAIN) or packed is None
-        stale_s = call.policy.stale_s if about.life_s and value is not None else 0.0
-        return Slot(
-            key=call.key,
-            value=value if unchanging else None,
-            packed=None if unchanging else packed,
-            fresh_until=about.expires - min(early_s, about.life_s / 2),
-            ends=about.expires + stale_s,
-            cost_usd=float(about.cost_usd),
-            size=size_of(call.key, call.name, value if unchanging else packed),
-            guard=guard,
-            about=about,
-        )
 
     def _put_all(self, call: Call, ticket: Ticket, slot: Slot, sealed: Sealed | None) -> bool:
         """Hand a value to every tier whose token still holds; False where the lease's tier refuses it."""
@@ -344,14 +233,6 @@ class Filling:
 
 def _counts(slot: Slot, flight: Flight) -> bool:
     return flight.valid and holds(slot.guard)
-
-
-def copy(slot: Slot) -> Any:
-    """The value of a slot, as an object that nobody else has where it could be changed."""
-    if slot.packed is None:
-        return slot.value
-    about: About = slot.about
-    return unpack(slot.packed, about.policy.type)
 
 
 def pauses() -> Iterator[float]:

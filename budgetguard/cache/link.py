@@ -1,15 +1,14 @@
 """A shared tier as the cache uses it: left out while it is down, told later what it missed meanwhile."""
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from budgetguard.cache import events
 from budgetguard.cache.policy import Place
-from budgetguard.cache.tiers.base import Changes, Tier, TierError
+from budgetguard.cache.tiers.base import Changes, Tier, TierBusy, TierError
 
 T = TypeVar("T")
-_log = logging.getLogger("budgetguard.cache")
 _MOST_OWED = 10_000
 """Invalidations that are kept for a tier that is down; beyond them all that it holds is given up."""
 
@@ -39,35 +38,52 @@ class Link:
         return bool(self._cursor)
 
     def ask(self, do: Callable[[Tier], T], otherwise: T) -> T:
-        """What the tier answers; `otherwise` where it is down or goes down with this call."""
+        """What the tier answers; `otherwise` where it is down or goes down with this call.
+
+        One that is busy is passed by this call alone.
+        """
         if not self.up:
             return otherwise
         try:
             return do(self.tier)
+        except TierBusy:
+            self.errors += 1
+            return otherwise
         except TierError as error:
             self._down(error)
             return otherwise
 
     def delete(self, keys: Sequence[str]) -> int:
         """Invalidate keys, later where the tier is down; how many it held."""
-        held = self.ask(lambda tier: tier.delete(keys), None)
+        held = self._invalidated(lambda tier: tier.delete(keys))
         if held is None:
             self._owe(keys=keys)
         return held or 0
 
     def bump(self, tags: Sequence[str]) -> dict[str, int]:
         """Invalidate tags, later where the tier is down; their new versions."""
-        versions = self.ask(lambda tier: tier.bump(tags), None)
+        versions = self._invalidated(lambda tier: tier.bump(tags))
         if versions is None:
             self._owe(tags=tags)
         return versions or {}
 
     def clear(self) -> int:
         """Remove everything, later where the tier is down; how much there was."""
-        held = self.ask(lambda tier: tier.clear(), None)
+        held = self._invalidated(lambda tier: tier.clear())
         if held is None:
             self._owe(everything=True)
         return held or 0
+
+    def _invalidated(self, do: Callable[[Tier], T]) -> T | None:
+        """What it answers; None where it did not hear of it: then it is asked nothing else before that."""
+
+        def heard(tier: Tier) -> T:
+            try:
+                return do(tier)
+            except TierBusy as error:
+                raise TierError(str(error)) from None
+
+        return self.ask(heard, None)
 
     def changes(self) -> Changes | None:
         """What others have invalidated since the last call; None where the tier is down."""
@@ -86,7 +102,7 @@ class Link:
         except TierError:
             return False
         self.up = True
-        _log.info("cache tier %s answers again", self.tier.name)
+        events.tier_up(self.tier.name)
         return True
 
     def _down(self, error: TierError) -> None:
@@ -95,7 +111,7 @@ class Link:
             begins, self.up = self.up, False
             self.incidents += begins
         if begins:
-            _log.warning("cache tier %s is left out until it answers: %s", self.tier.name, error)
+            events.tier_down(self.tier.name, str(error))
 
     def _owe(
         self, keys: Iterable[str] = (), tags: Iterable[str] = (), *, everything: bool = False

@@ -1,22 +1,16 @@
 """The first tier: values of this process within a bound of bytes, evicted by worth (GDSF) or by last use."""
 
-import gc
 import heapq
 import itertools
 import math
 import os
-import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from budgetguard.errors import UsageError
-
-ENTRY_BYTES = 800
-"""What an entry takes beside its key and value: the slot, its places in dict and queues, its history."""
 
 _LEAST_USD = 1e-6  # a tenth of a second of a rented core: no load is free of charge
 _MOST_USD = 1e6  # beyond it one entry would make the age useless for all others
@@ -33,10 +27,6 @@ _MOST_COUNT = 255
 _LEAST_COUNTS = 1024  # a power of two, as each size is
 _COUNTS_PER_ENTRY = 16
 _PUTS_PER_ENTRY_TO_HALVE = 10
-
-_MOST_OBJECTS = 2000
-_MOST_INNER = 100
-_NO_PARTS = (str, bytes, bytearray, memoryview, int, float, complex, type, type(None), type(os))
 
 _LOCK = threading.RLock()  # one for all, so that a fork finds each memory whole
 if hasattr(os, "register_at_fork"):
@@ -298,37 +288,6 @@ class _History:
 
     def _place(self, key: Hashable) -> int:
         return hash(key) & (len(self._counts) - 1)
-
-
-def size_of(*parts: object) -> int:
-    """About how many bytes an entry of this key and value takes, all that it needs included.
-
-    Of large values it measures some thousand objects, and takes the others for like them.
-    """
-    total = float(ENTRY_BYTES)
-    todo = deque((part, 1.0) for part in parts)  # each with how many objects it stands for
-    looks = 0
-    while todo:
-        part, times = todo.popleft()
-        total += sys.getsizeof(part, 0) * times
-        looks += 1
-        if looks < _MOST_OBJECTS and not isinstance(part, _NO_PARTS) and not callable(part):
-            inner, count = _inner(part)
-            todo.extend((one, times * count / len(inner)) for one in inner)
-    return int(total)
-
-
-def _inner(part: object) -> tuple[list[object], int]:
-    """Some of the objects that one holds, and how many there are."""
-    if isinstance(part, dict):
-        pairs = itertools.islice(part.items(), _MOST_INNER // 2)
-        return [half for pair in pairs for half in pair], 2 * len(part)
-    if isinstance(part, list | tuple):
-        return list(part[:: len(part) // _MOST_INNER + 1]), len(part)
-    if isinstance(part, set | frozenset):
-        return list(itertools.islice(part, _MOST_INNER)), len(part)
-    held = [one for one in gc.get_referents(part) if not isinstance(one, type)]
-    return held[:_MOST_INNER], len(held)
 
 
 def _saved_per_byte(slot: Slot) -> float:

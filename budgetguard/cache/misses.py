@@ -9,17 +9,9 @@ from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
 from budgetguard.cache.counts import Counts, Event
-from budgetguard.cache.filling import (
-    NOT_MODIFIED,
-    About,
-    Call,
-    Filling,
-    Ticket,
-    Unchanged,
-    copy,
-    pauses,
-)
+from budgetguard.cache.filling import Filling, Ticket, pauses
 from budgetguard.cache.flight import Flight, Flights, LeaderLost, aloft, running_loop, waiting
+from budgetguard.cache.making import NOT_MODIFIED, About, Call, Unchanged, copy
 from budgetguard.cache.memory import Slot
 from budgetguard.cache.tags import holds
 from budgetguard.errors import BudgetguardError

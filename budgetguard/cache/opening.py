@@ -3,10 +3,12 @@
 import contextlib
 import os
 import secrets
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
+from budgetguard.cache.access_log import AccessLog
 from budgetguard.cache.cache import Cache
 from budgetguard.cache.ledger import Ledger
 from budgetguard.cache.link import Link
@@ -29,30 +31,47 @@ def open_cache(
     secret: str | bytes = "",
     namespace: str = "budgetguard",
     ledger: str | Path | None = None,
+    access_log: AccessLog | None = None,
+    clean_every_s: float = 0.0,
 ) -> Cache:
     """A cache of these tiers, from the fastest to the most lasting: `memory://64MiB?evict=lru`, `redis://…`.
 
     What leaves the process is signed with `secret`, else with BUDGETGUARD_CACHE_SECRET; a cache that shares
     no more than SQLite files keeps a secret beside the first. What calls cost and hits save is written into
-    the file `ledger`. No tier is connected to before the first miss. Raises `UsageError` for a URL, secret or
-    ledger that cannot be used.
+    the file `ledger`, and calls into `access_log`, which warms the next cache. What has expired is removed
+    every `clean_every_s` seconds, if given. No tier is connected to before the first miss. Raises
+    `UsageError` for a URL, secret or ledger that cannot be used.
     """
-    memory = Memory(_MEMORY_BYTES)
-    links = []
-    for url in urls:
-        if url.startswith("memory:"):
-            memory = _memory(url)
-        else:
-            links.append(_link(url, namespace))
-    known = secret or os.environ.get(VARIABLE, "")
-    if not known and links and all(url.startswith(("memory:", "sqlite:")) for url in urls):
-        known = _own_secret(_path(next(url for url in urls if url.startswith("sqlite:"))))
+    memory = [_memory(url) for url in urls if _is_memory(url)] or [Memory(_MEMORY_BYTES)]
     return Cache(
-        memory,
-        links,
-        known.encode() if isinstance(known, str) else known,
+        memory[-1],
+        open_links(urls, namespace),
+        known_secret(urls, secret),
         ledger=Ledger(ledger) if ledger else None,
+        access_log=access_log,
+        clean_every_s=clean_every_s,
     )
+
+
+def open_links(
+    urls: Sequence[str], namespace: str, *, timeout_s: float | None = None
+) -> list[Link]:
+    """The shared tiers among these; each call of them takes `timeout_s` at most, if given."""
+    limits = {} if timeout_s is None else {"timeout_s": timeout_s}
+    return [_link(url, namespace, limits) for url in urls if not _is_memory(url)]
+
+
+def known_secret(urls: Sequence[str], given: str | bytes = "") -> bytes:
+    """The secret by which what these tiers hold is signed; empty where nobody knows one."""
+    known = given or os.environ.get(VARIABLE, "")
+    shared = [url for url in urls if not _is_memory(url)]
+    if not known and shared and all(url.startswith("sqlite:") for url in shared):
+        known = _own_secret(sqlite_path(shared[0]))
+    return known.encode() if isinstance(known, str) else known
+
+
+def _is_memory(url: str) -> bool:
+    return url.startswith("memory:")
 
 
 def _memory(url: str) -> Memory:
@@ -74,26 +93,26 @@ def _bytes(url: str, text: str) -> int:
     return int(size.value)
 
 
-def _link(url: str, namespace: str) -> Link:
+def _link(url: str, namespace: str, limits: Mapping[str, Any]) -> Link:
     """One shared tier; its library is imported only where it is used."""
     scheme = url.partition(":")[0]
     if scheme in ("redis", "rediss", "unix", "valkey", "valkeys"):
         from budgetguard.cache.tiers.redis import RedisTier
 
-        return Link(RedisTier(url, namespace=namespace), Place.REDIS)
+        return Link(RedisTier(url, namespace=namespace, **limits), Place.REDIS)
     if scheme == "sqlite":
         from budgetguard.cache.tiers.sqlite import SqliteTier
 
-        return Link(SqliteTier(_path(url), namespace=namespace), Place.SQL)
+        return Link(SqliteTier(sqlite_path(url), namespace=namespace, **limits), Place.SQL)
     if scheme.partition("+")[0] in ("postgresql", "postgres"):
         from budgetguard.cache.tiers.postgres import PostgresTier
 
-        return Link(PostgresTier(url, namespace=namespace), Place.SQL)
+        return Link(PostgresTier(url, namespace=namespace, **limits), Place.SQL)
     raise UsageError(f"a cache cannot have a tier {scheme!r}; {_EXPECTED}")
 
 
-def _path(url: str) -> Path:
-    """As SQLAlchemy reads it: three slashes are relative, four absolute."""
+def sqlite_path(url: str) -> Path:
+    """The file of a SQLite tier, as SQLAlchemy reads it: three slashes are relative, four absolute."""
     name = url.removeprefix("sqlite://").removeprefix("/")
     if not name:
         raise UsageError(f"{url} names no file; {_EXPECTED}")

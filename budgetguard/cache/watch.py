@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from budgetguard.cache.cleaning import Cleaning
 from budgetguard.cache.link import Link
 from budgetguard.cache.tiers.base import Change, Tier
 
@@ -25,9 +26,14 @@ class Watch:
     """Runs from its first use until `close`."""
 
     def __init__(
-        self, links: Sequence[Link], heard: Heard, book: Callable[[], object] | None = None
+        self,
+        links: Sequence[Link],
+        heard: Heard,
+        book: Callable[[], object] | None = None,
+        clean_every_s: float = 0.0,
     ) -> None:
-        """`book` is called every few seconds."""
+        """`book` is called every few seconds; tiers are cleaned up in a thread beside it."""
+        self._cleaning = Cleaning(links, clean_every_s)
         self._links, self._heard, self._book = links, heard, book
         self._leases: dict[str, tuple[Link, str]] = {}
         self._lock = threading.Lock()
@@ -51,6 +57,7 @@ class Watch:
                 self._look()  # from here on nothing is missed
             self._thread = threading.Thread(target=self._run, name="cache watch", daemon=True)
             self._thread.start()
+            self._cleaning.start()
 
     def hold(self, link: Link, key: str, token: str) -> None:
         """Renew a lease until `drop`."""
@@ -63,6 +70,7 @@ class Watch:
     def close(self) -> None:
         """Stop, and wait for it a moment."""
         self._stop.set()
+        self._cleaning.close()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(1.0)
 

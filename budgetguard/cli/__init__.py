@@ -10,6 +10,7 @@ of an error inside budgetguard itself · 130 interrupted.
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -24,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "calibrate": "Measure the noise of this machine, and tell which limits are too tight for it.",
     "selftest": "Break budgets on purpose, on a copy, and tell which of them would not notice.",
     "bisect": "Find the commit that broke a budget.",
+    "cache": "Look into the tiers of a cache, clean them up, and count its money.",
     "load": "Run the load of a budget alone, or a worker of it elsewhere.",
     "report": "Turn a JSON report into others, or join those of all shards.",
     "hook": "Run what the pre-commit hooks run.",
@@ -44,36 +46,61 @@ A first time:
 """
 
 
-class _Commands(click.Group):
+class Commands(click.Group):
+    """Subcommands, each from the module of a package that bears its name, imported when it is called."""
+
+    def __init__(
+        self,
+        *arguments: Any,
+        table: Mapping[str, str],
+        package: str,
+        needs: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
+        """`table` has what `--help` says of each; `needs` has extras, by a library that each brings."""
+        super().__init__(*arguments, **options)
+        self._table, self._package, self._needs = table, package, needs or {}
+
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names in the order of the table."""
         del ctx
-        return list(COMMANDS)
+        return list(self._table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; raises `MissingExtra` where its libraries are not installed."""
         del ctx
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._table:
             return None
-        command = getattr(import_module(f"budgetguard.cli.{cmd_name}"), cmd_name)
+        if self._needs:
+            from budgetguard.extras import need
+
+            for library, extra in self._needs.items():
+                need(library, extra=extra)
+        command = getattr(import_module(f"{self._package}.{cmd_name}"), cmd_name)
         return command if isinstance(command, click.Command) else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; one that does not exist is told the nearest."""
         name = args[0] if args else ""
-        if name and not name.startswith("-") and name not in COMMANDS:
+        if name and not name.startswith("-") and name not in self._table:
             from budgetguard.gate.limits import nearest
 
-            raise click.UsageError(f"no command {name!r}{nearest(name, COMMANDS)}", ctx)
+            raise click.UsageError(f"no command {name!r}{nearest(name, self._table)}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table, for which nothing is imported."""
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self._table.items()))
 
 
 @click.group(
-    cls=_Commands,
+    cls=Commands,
+    table=COMMANDS,
+    package=__name__,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=_BUDGETGUARD_EPILOG,
 )

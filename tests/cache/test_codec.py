@@ -91,7 +91,7 @@ def test_a_bomb_that_is_signed():
     codec = Codec(SECRET)
     body = _bomb()
     whole = b"BGC1\x01" + codec._tag("k", b"\x01", body) + body
-    with pytest.raises(Damaged, match="says that it is 300000000 bytes"):
+    with pytest.raises(Damaged, match="larger than allowed"):
         codec.open("k", whole, MOST)
     stream = zstandard.ZstdCompressor(write_content_size=False).compressobj()
     body = stream.compress(bytes(30_000_000)) + stream.flush()

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from budgetguard.cache.memory import ENTRY_BYTES, size_of
+from budgetguard.cache.sizes import ENTRY_BYTES, size_of
 
 
 def true_size(part):

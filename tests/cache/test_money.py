@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from budgetguard.cache import Cache, Operation, Policy
+from budgetguard.cache import Cache, Operation, Policy, open_cache
 from budgetguard.cache.ledger import Ledger
 from budgetguard.cache.memory import Memory
 from budgetguard.cache.policy import Place
@@ -85,3 +85,15 @@ def test_a_ledger_that_cannot_be_written_loses_nothing(cache, ledger):
     cache.book()
     ledger.path.write_bytes(text)
     assert totals(cache, ledger).spent == Decimal("0.01")
+
+
+def test_what_nobody_can_price_is_cached(tmp_path):
+    """An answer of unknown cost is kept in shared tiers, too, and a hit of it saves nothing that is known."""
+    urls = ("memory://1MiB", f"sqlite:///{tmp_path}/cache.db")
+    policy = Policy(name="free", ttl_s=60)
+    for hits in ({}, {"sql": 1}):
+        cache = open_cache(*urls)
+        assert cache.get_or_load("k", lambda: [1], policy=policy, cost=lambda _: UNKNOWN) == [1]
+        assert cache.stats()["free"].hits == hits
+        assert cache.stats()["free"].saved_usd == 0
+        cache.close()

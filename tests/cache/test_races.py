@@ -37,15 +37,23 @@ class Source:
         invalidate()
 
 
-@pytest.mark.parametrize("tiers", [0, 1, 2])
+@pytest.fixture(params=["memory", "sqlite", "sqlite and sqlite", "redis and postgresql"])
+def urls(request, tmp_path):
+    """The tiers behind memory."""
+    if request.param == "redis and postgresql":
+        return [request.getfixturevalue("redis_url"), request.getfixturevalue("postgres_url")]
+    return [f"sqlite:///{tmp_path}/{n}.db" for n in range(request.param.count("sqlite"))]
+
+
 @pytest.mark.parametrize("by", ["key", "tag"])
-def test_nothing_old_is_kept(tmp_path, tiers, by):
+def test_nothing_old_is_kept(urls, by):
     """Readers and writers in two caches of the same tiers; the last write is what is read afterwards."""
-    urls = ["memory://1MiB", f"sqlite:///{tmp_path}/a.db", f"sqlite:///{tmp_path}/b.db"][
-        : tiers + 1
+    space = f"races_{by}"
+    caches = [
+        open_cache("memory://1MiB", *urls, secret=SECRET, namespace=space)
+        for _ in range(2 if urls else 1)
     ]
-    caches = [open_cache(*urls, secret=SECRET) for _ in range(2 if tiers else 1)]
-    rounds = 500 if not tiers else 60
+    rounds = 60 if urls else 500
 
     def read(cache, key, source):
         return cache.get_or_load(key, source.read, policy=ARTICLE, tags=["t"])

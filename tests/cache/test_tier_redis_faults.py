@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
+from budgetguard.cache.link import Link
+from budgetguard.cache.policy import Place
 from budgetguard.cache.tiers.base import TierError
 from budgetguard.cache.tiers.redis import RedisTier
 
@@ -369,3 +371,21 @@ def test_an_answer_that_nobody_has_asked_for(imitation, open_tier):
     assert server.accepted == 1
     tier.ping()
     assert server.accepted == 2
+
+
+def test_a_process_with_too_many_threads_does_not_lose_its_tier(start_redis):
+    """Who finds no free connection misses by himself: the tier stays up for all others."""
+    with start_redis() as server:
+        tier = RedisTier(server.url, max_connections=1, timeout_s=0.2)
+        link = Link(tier, Place.REDIS)
+        link.tier.put("k", b"v", 60)
+        with tier._server._connection():
+            assert link.ask(lambda one: one.get("k"), None) is None
+            assert link.up
+        assert link.ask(lambda one: one.get("k"), None).blob == b"v"
+        with tier._server._connection():
+            link.delete(["k"])  # nobody may read it before the tier has heard of this
+            assert not link.up
+        assert link.heal()
+        assert link.ask(lambda one: one.get("k"), None) is None
+        tier.close()

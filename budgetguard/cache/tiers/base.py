@@ -11,6 +11,10 @@ class TierError(BudgetguardError):
     """A tier did not do what was asked: it is down, frozen, full or locked. The text holds no secret."""
 
 
+class TierBusy(TierError):
+    """All connections of this process are in use: nothing is known of the tier itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a tier holds under a key; not yet checked, so that it may be anybody's bytes."""

@@ -120,8 +120,8 @@ class Session:
         return last
 
     def _wait(self, events: int, until: float) -> None:
-        left_s = until - time.monotonic()
-        if left_s <= 0 or not self._poll(events).poll(left_s * 1000):
+        left_s = max(0.0, until - time.monotonic())
+        if not self._poll(events).poll(left_s * 1000):  # an answer that is there is one
             raise Late
 
     def _poll(self, events: int) -> select.poll:

@@ -40,7 +40,7 @@ class RedisTier:
         *,
         namespace: str = "budgetguard",
         timeout_s: float = 0.05,
-        max_connections: int = 32,
+        max_connections: int = 64,
         max_blob_bytes: int = _MAX_BLOB_BYTES,
     ) -> None:
         if not namespace:

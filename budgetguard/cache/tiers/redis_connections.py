@@ -9,7 +9,7 @@ from queue import Empty, LifoQueue
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from budgetguard.cache.tiers.base import TierError
+from budgetguard.cache.tiers.base import TierBusy, TierError
 from budgetguard.cache.tiers.redis_scripts import Script
 from budgetguard.errors import UsageError
 from budgetguard.extras import need
@@ -90,13 +90,16 @@ class Connections:
         try:
             connection = idle.get(timeout=self._timeout_s)
         except Empty:
-            raise TierError(f"{self.name}: all {self._most} connections are in use") from None
-        good = False
+            raise TierBusy(f"{self.name}: all {self._most} connections are in use") from None
+        good, left_s = False, until - time.monotonic()
         try:
             connection = connection or self._make()
-            _ready(connection, until)
+            if _ready(connection, until):
+                left_s = until - time.monotonic()
             yield connection
             good = True
+        except redis.exceptions.TimeoutError:
+            raise self._late(left_s) from None
         except redis.exceptions.RedisError as error:
             raise TierError(f"{self.name}: {self._cause(error)}") from None
         finally:
@@ -118,23 +121,28 @@ class Connections:
             idle.put(None)
         return idle
 
+    def _late(self, left_s: float) -> TierError:
+        """No answer; a server that had less than half of the time, for want of our CPU, is not judged."""
+        kind = TierError if 2 * left_s >= self._timeout_s else TierBusy
+        return kind(f"{self.name}: no answer within {self._timeout_s * 1000:g} ms")
+
     def _cause(self, error: Exception) -> str:
-        if isinstance(error, redis.exceptions.TimeoutError):
-            return f"no answer within {self._timeout_s * 1000:g} ms"
         text = str(error)
         if "unknown" in text.lower() and "command" in text.lower():  # it would repeat what was sent
             return "does not know a command; expected Redis 6.2 or newer, or Valkey"
         return text.replace(f" connecting to {self.where}", "")[:_LONGEST_CAUSE]
 
 
-def _ready(connection: Any, until: float) -> None:
-    """Connect, where the server has not been or has gone, and leave it the rest of the time."""
+def _ready(connection: Any, until: float) -> bool:
+    """Connect, where the server has not been or has gone, and leave it the rest; whether it was connected."""
     if connection.is_connected and _spoilt(connection):
         connection.disconnect()
-    if not connection.is_connected:
+    was = bool(connection.is_connected)
+    if not was:
         connection.socket_connect_timeout = connection.socket_timeout = _left_s(until)
         connection.connect()
     connection.update_current_socket_timeout(_left_s(until))
+    return was
 
 
 def _left_s(until: float) -> float:

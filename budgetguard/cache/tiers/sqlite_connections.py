@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from weakref import WeakSet
 
-from budgetguard.cache.tiers.base import TierError
+from budgetguard.cache.tiers.base import TierBusy, TierError
 
 _APPLICATION = 0x42474331  # "BGC1"
 _SCHEMA_VERSION = 1
@@ -45,6 +45,7 @@ class Connections:
         self._path, self._timeout_s = path, timeout_s
         self._local = threading.local()
         self._opened: WeakSet[_Connection] = WeakSet()
+        self._turn = os.getpid(), threading.Lock()
         self._file = (os.getpid(), 0)
         """The process and the inode that connections belong to; others are not used any more."""
 
@@ -60,7 +61,7 @@ class Connections:
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction that has the right to write from its begin: one that gets it later fails at once."""
-        with self.connected() as connection:
+        with self._turn_of_this_thread(), self.connected() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -69,6 +70,22 @@ class Connections:
                     connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _turn_of_this_thread(self) -> Iterator[None]:
+        """Threads of one process take turns: SQLite makes them sleep by chance, and some of them too long."""
+        owner, turn = self._turn
+        if owner != os.getpid():
+            turn = threading.Lock()
+            self._turn = os.getpid(), turn
+        if not turn.acquire(timeout=self._timeout_s):
+            raise TierBusy(
+                f"the cache file {self._path}: other threads of this process write to it"
+            )
+        try:
+            yield
+        finally:
+            turn.release()
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[sqlite3.Connection]:

@@ -7,6 +7,7 @@ from budgetguard.gate.targets.load.interval import ABANDONED
 from budgetguard.gate.targets.load.load_run import LoadRun
 from budgetguard.gate.targets.load.seconds import Second, most_users
 from budgetguard.gate.targets.load.tally import Tally
+from budgetguard.table import aligned
 from budgetguard.units import Unit, show
 
 _SHOWN = ("p50", "p95", "p99")
@@ -26,10 +27,7 @@ def summary(run: LoadRun) -> Iterator[str]:
     ranked = sorted(run.window.by_request().items(), key=lambda pair: -pair[1].count)
     rows = [_HEADINGS, _row("all", window.tally(), window.length_s)]
     rows += [_row(name, tally, window.length_s) for name, tally in ranked[:_MOST_ROWS]]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        yield "  ".join([row[0].ljust(widths[0]), *cells]).rstrip()
+    yield from aligned(rows)
     if len(ranked) > _MOST_ROWS:
         yield f"and {len(ranked) - _MOST_ROWS} more endpoints: --json"
     yield _generator(run)
