@@ -1,4 +1,4 @@
-"""The example application: within its budgets as it stands, and red for each of six regressions."""
+"""The example application: within its budgets as it stands, and red for each of its regressions."""
 
 import importlib.util
 import shutil
@@ -86,12 +86,41 @@ def test_a_memory_hog(app):
 def test_one_more_request(app):
     """A second search for the same article is told with the address that is asked once too often."""
     search = "await providers.search(keyword, limit=COMPETITORS)"
-    change(app, "content_app/generation.py", f"hits = {search}", f"{search}\n    hits = {search}")
+    more = search.replace("keyword", 'f"{keyword} guide"')
+    change(app, "content_app/generation.py", f"hits = {search}", f"{more}\n    hits = {search}")
 
     name = "tests/test_generation.py::test_a_draft_is_five_requests"
     app.check("--exact", name).ends(
         1, f"FAIL {name} http_requests <= 5", "6 is over 5", "/search.json ×2"
     )
+
+
+def test_a_cache_that_is_left_out(app):
+    """Asking a provider past the cache is told where the same wish should have called nobody."""
+    change(
+        app,
+        "content_app/providers.py",
+        "await self._answers.acall(WRITE, body, ask)",
+        "await ask()",
+    )
+
+    name = "tests/test_caching.py::test_the_same_wish_again_calls_nobody"
+    app.check("--exact", name).ends(
+        1, f"FAIL {name} again http_requests <= 0", "1 is over 0", "/v1/chat/completions"
+    )
+
+
+def test_a_commit_that_nobody_hears_of(app):
+    """A list that is not given up by a write fails its test, and so the check."""
+    change(
+        app,
+        "content_app/analytics.py",
+        "    makes_stale(session, of_project(article.project_id))\n",
+        "",
+    )
+
+    told = app.check("--exact", "tests/test_caching.py::test_a_writer_sees_what_it_wrote")
+    assert told.code != 0
 
 
 def test_a_thread_left_behind(app):

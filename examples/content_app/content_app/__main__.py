@@ -39,6 +39,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from dataclasses import replace
+
     import uvicorn
 
     from content_app import local_providers, settings
@@ -52,6 +54,7 @@ def _serve(options: argparse.Namespace) -> int:
         if options.demo:
             url = stack.enter_context(_demo_database())
             config = settings.offline(url, stack.enter_context(local_providers.running()))
+            config = replace(config, cache=replace(config.cache, preload=True))
         uvicorn.run(create_app(config), host=options.host, port=options.port, log_level="warning")
     return 0
 

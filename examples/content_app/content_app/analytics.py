@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from content_app.caching import makes_stale, of_project
 from content_app.catalogue import AnyRow, find
 from content_app.models import AnalyticsEvent, Article, EventKind, Project
 
@@ -43,8 +44,21 @@ def dashboard(session: Session, project_id: int, until: date, days: int) -> Dash
 
 def record(session: Session, article_id: int, kind: EventKind, day: date) -> None:
     """Count one visit; raises NotFound."""
-    find(session, Article, article_id)
+    article = find(session, Article, article_id)
     session.add(AnalyticsEvent(article_id=article_id, kind=kind, day=day))
+    makes_stale(session, of_project(article.project_id))
+
+
+def most_visited(session: Session, until: date, days: int, limit: int) -> Sequence[int]:
+    """The projects with the most visits in a window."""
+    query = (
+        select(Article.project_id)
+        .join(Article.events)
+        .where(AnalyticsEvent.day.between(until - timedelta(days=days - 1), until))
+        .group_by(Article.project_id)
+        .order_by(func.count().desc(), Article.project_id)
+    )
+    return session.scalars(query.limit(limit)).all()
 
 
 def _by_day(session: Session, project_id: int, window: Sequence[date]) -> list[DayTotal]:

@@ -18,7 +18,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = create_engine(url, pool_size=POOL_SIZE, max_overflow=0)
-        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self.sessions = sessionmaker(self.engine, expire_on_commit=False)
+        """What makes them; events of sessions are listened to here."""
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _tune_sqlite)
 
@@ -29,7 +30,7 @@ class Database:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A session that commits at the end of the block, or rolls back when it raises."""
-        with self._sessions.begin() as session:
+        with self.sessions.begin() as session:
             yield session
 
     def close(self) -> None:

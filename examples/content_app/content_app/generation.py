@@ -7,6 +7,7 @@ from anyio import create_task_group, to_thread
 from sqlalchemy.orm import Session
 
 from content_app.analysis import Term, TextAnalysis, analyse, shared_terms
+from content_app.caching import PROJECT_LISTS, makes_stale, of_project
 from content_app.models import Article, CompetingPage, SearchAnalysis
 from content_app.providers import Completion, Providers, SearchHit
 
@@ -97,6 +98,7 @@ def store(session: Session, project_id: int, draft: Draft) -> Article:
         tokens=draft.tokens,
     )
     session.add(article)
+    makes_stale(session, of_project(project_id), PROJECT_LISTS)
     session.flush()
     return article
 

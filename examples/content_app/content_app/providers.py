@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 
+from budgetguard.cache import Cache
+from content_app.caching import SCRAPE, SEARCH, WRITE
 from content_app.settings import Settings
 
 CONNECT_TIMEOUT_S = 3.0
@@ -41,17 +43,23 @@ class Completion:
 
 
 class Providers:
-    """The clients of one running app; every method is one HTTP request."""
+    """The clients of one running app; a method is one HTTP request, or none where its answer is kept."""
 
-    def __init__(self, settings: Settings, client: httpx.AsyncClient) -> None:
+    def __init__(self, settings: Settings, client: httpx.AsyncClient, answers: Cache) -> None:
         self._settings = settings
         self._client = client
+        self._answers = answers
 
     async def search(self, keyword: str, limit: int) -> list[SearchHit]:
         """The first organic results for a keyword."""
         service = self._settings.search
-        query = {"engine": "google", "q": keyword, "num": limit, "api_key": service.api_key}
-        answer = await self._call("search", "GET", f"{service.base_url}/search.json", params=query)
+        query = {"engine": "google", "q": keyword, "num": limit}
+
+        async def ask() -> Any:
+            url, keyed = f"{service.base_url}/search.json", {**query, "api_key": service.api_key}
+            return await self._call("search", "GET", url, params=keyed)
+
+        answer = await self._answers.acall(SEARCH, query, ask)
         with _expecting("search"):
             hits = enumerate(answer["organic_results"][:limit], start=1)
             return [SearchHit(position, hit["title"], hit["link"]) for position, hit in hits]
@@ -60,9 +68,12 @@ class Providers:
         """The main content of a page as Markdown, cut at `MAX_PAGE_CHARS`."""
         service = self._settings.scrape
         body = {"url": url, "formats": ["markdown"], "onlyMainContent": True}
-        answer = await self._call(
-            "scrape", "POST", f"{service.base_url}/v2/scrape", key=service.api_key, json=body
-        )
+
+        async def ask() -> Any:
+            url = f"{service.base_url}/v2/scrape"
+            return await self._call("scrape", "POST", url, key=service.api_key, json=body)
+
+        answer = await self._answers.acall(SCRAPE, body, ask)
         with _expecting("scrape"):
             return str(answer["data"]["markdown"])[:MAX_PAGE_CHARS]
 
@@ -74,13 +85,12 @@ class Providers:
             {"role": "user", "content": request},
         ]
         body = {"model": self._settings.text_model, "messages": messages}
-        answer = await self._call(
-            "text",
-            "POST",
-            f"{service.base_url}/v1/chat/completions",
-            key=service.api_key,
-            json=body,
-        )
+
+        async def ask() -> Any:
+            url = f"{service.base_url}/v1/chat/completions"
+            return await self._call("text", "POST", url, key=service.api_key, json=body)
+
+        answer = await self._answers.acall(WRITE, body, ask)
         with _expecting("text"):
             text = answer["choices"][0]["message"]["content"]
             return Completion(str(text), int(answer["usage"]["total_tokens"]))
@@ -101,11 +111,11 @@ class Providers:
 
 
 @asynccontextmanager
-async def connect(settings: Settings) -> AsyncIterator[Providers]:
+async def connect(settings: Settings, answers: Cache) -> AsyncIterator[Providers]:
     """Clients that share one connection pool, closed at the end of the block."""
     timeout = httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
     async with httpx.AsyncClient(timeout=timeout, verify=_tls_context()) as client:
-        yield Providers(settings, client)
+        yield Providers(settings, client, answers)
 
 
 @cache

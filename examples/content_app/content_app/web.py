@@ -6,15 +6,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from anyio import to_thread
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from anyio import create_task_group, to_thread
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from starlette.middleware.gzip import GZipMiddleware
 
-from content_app import analytics, catalogue, generation, providers, settings
+from content_app import analytics, caching, catalogue, generation, providers, reads, settings
 from content_app.database import Database
 from content_app.models import Project
 from content_app.schemas import (
@@ -41,11 +41,21 @@ def create_app(config: settings.Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database = Database(chosen.database_url)
+        database, caches = Database(chosen.database_url), caching.open_caches(chosen.cache)
+        reads.keep_true(database, caches.reads)
         await to_thread.run_sync(database.create_tables)
-        async with providers.connect(chosen) as clients:
+        async with (
+            providers.connect(chosen, caches.answers) as clients,
+            create_task_group() as tasks,
+        ):
             app.state.database, app.state.providers = database, clients
+            app.state.reads = caches.reads
+            if chosen.cache.preload:
+                tasks.start_soon(
+                    to_thread.run_sync, reads.preload, database, caches.reads, _today()
+                )
             yield
+        await to_thread.run_sync(caches.close)
         database.close()
 
     app = FastAPI(title="content_app", lifespan=lifespan)
@@ -73,10 +83,19 @@ def _session(database: Annotated[Database, Depends(_database)]) -> Iterator[Sess
         yield session
 
 
+def _reads(
+    request: Request,
+    session: Annotated[Session, Depends(_session, scope="function")],
+    if_none_match: Annotated[str, Header()] = "",
+) -> reads.Reads:
+    return reads.Reads(request.app.state.reads, session, if_none_match)
+
+
 InDatabase = Annotated[Database, Depends(_database)]
 InProviders = Annotated[providers.Providers, Depends(_providers)]
 # "function": the session commits and gives its connection back before the answer is sent.
 InSession = Annotated[Session, Depends(_session, scope="function")]
+InReads = Annotated[reads.Reads, Depends(_reads)]
 After = Annotated[int, Query(ge=0, description="cursor: `next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=catalogue.MAX_PAGE_SIZE)]
 
@@ -94,22 +113,27 @@ def list_users(session: InSession) -> list[UserOut]:
     return [UserOut.model_validate(user) for user in catalogue.users(session)]
 
 
-@api.get("/users/{user_id}/projects")
-def list_projects(
-    user_id: int, session: InSession, after: After = 0, limit: Limit = 20
-) -> Page[ProjectOut]:
+@api.get("/users/{user_id}/projects", response_model=Page[ProjectOut])
+def list_projects(user_id: int, kept: InReads, after: After = 0, limit: Limit = 20) -> Response:
     """A user's projects with their totals."""
-    rows = catalogue.projects(session, user_id, after, limit + 1)
-    return _page([ProjectOut.model_validate(row) for row in rows], limit)
+
+    def read(session: Session) -> Page[Any]:
+        rows = catalogue.projects(session, user_id, after, limit + 1)
+        return _page([ProjectOut.model_validate(row) for row in rows], limit)
+
+    return kept.answer(("projects", user_id, after, limit), read, caching.PROJECT_LISTS)
 
 
-@api.get("/projects/{project_id}/articles")
-def list_articles(
-    project_id: int, session: InSession, after: After = 0, limit: Limit = 20
-) -> Page[ArticleSummary]:
+@api.get("/projects/{project_id}/articles", response_model=Page[ArticleSummary])
+def list_articles(project_id: int, kept: InReads, after: After = 0, limit: Limit = 20) -> Response:
     """A project's articles, without their text."""
-    rows = catalogue.articles(session, project_id, after, limit + 1)
-    return _page([ArticleSummary.model_validate(row) for row in rows], limit)
+
+    def read(session: Session) -> Page[Any]:
+        rows = catalogue.articles(session, project_id, after, limit + 1)
+        return _page([ArticleSummary.model_validate(row) for row in rows], limit)
+
+    tag = caching.of_project(project_id)
+    return kept.answer(("articles", project_id, after, limit), read, tag)
 
 
 @api.get("/projects/{project_id}/searches")
@@ -121,16 +145,15 @@ def list_searches(
     return _page([SearchOut.model_validate(row) for row in rows], limit)
 
 
-@api.get("/projects/{project_id}/analytics")
+@api.get("/projects/{project_id}/analytics", response_model=DashboardOut)
 def show_analytics(
     project_id: int,
-    session: InSession,
+    kept: InReads,
     until: date | None = None,
-    days: Annotated[int, Query(ge=1, le=366)] = 30,
-) -> DashboardOut:
+    days: Annotated[int, Query(ge=1, le=366)] = reads.DASHBOARD_DAYS,
+) -> Response:
     """The visits to a project, day by day."""
-    numbers = analytics.dashboard(session, project_id, until or _today(), days)
-    return DashboardOut.model_validate(numbers)
+    return kept.dashboard(project_id, until or _today(), days)
 
 
 @api.get("/articles/{article_id}")

@@ -14,6 +14,8 @@ from content_app.settings import ProviderSettings, Settings
 from content_app.web import create_app
 from starlette.testclient import TestClient
 
+from budgetguard.cache import open_cache
+
 WISH = {"keyword": "seed trays"}
 
 
@@ -21,7 +23,8 @@ WISH = {"keyword": "seed trays"}
 @pytest.mark.budget("http_requests <= 5", "sockets <= 0", "tasks <= 0")
 async def test_a_draft_is_five_requests(settings: Settings) -> None:
     """One search, three scrapes, one completion; then every connection is closed."""
-    async with providers.connect(settings) as clients:
+    answers = open_cache("memory://8MiB")
+    async with providers.connect(settings, answers) as clients:
         draft = await generation.write_draft(clients, "seed trays")
     assert draft.title == "Seed trays: a practical guide"
     assert len(draft.research.pages) == generation.COMPETITORS
