@@ -48,6 +48,12 @@ SCRIPTS = {
     "cache.hits": Settings("--rounds 5", "--rounds 40"),
     "cache.money": Settings("--quick", ""),
     "cache.memory": Settings("--quick", ""),
+    "cache.herd": Settings("--repeats 1", "--repeats 2"),
+    "cache.leader": Settings("--repeats 1", "--repeats 2"),
+    "cache.outage": Settings("--repeats 1", "--repeats 2"),
+    "cache.poison": Settings("", ""),
+    "cache.clock": Settings("", ""),
+    "cache.throughput": Settings("--seconds 1", "--seconds 3"),
 }
 
 

@@ -25,7 +25,8 @@ from dataclasses import asdict, dataclass
 import psutil
 
 from benchmarks.start_up import machine_line
-from budgetguard.cache.memory import Memory, Slot, size_of
+from budgetguard.cache.memory import Memory, Slot
+from budgetguard.cache.sizes import size_of
 
 TIMEOUT_S = 300.0
 COLUMNS = (
