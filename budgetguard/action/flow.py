@@ -21,8 +21,8 @@ from budgetguard.action.event import POST, Event, read_event
 from budgetguard.action.inputs import Inputs, artifact_name, read_inputs
 from budgetguard.action.result import REPORT_NAME, SUMMARY_NAME, Result, with_loosened
 from budgetguard.action.text import LARGEST_SUMMARY, page
+from budgetguard.atomic import replace_text
 from budgetguard.errors import BudgetguardError, UsageError
-from budgetguard.gate.atomic import replace_text
 from budgetguard.gate.config import find_config
 from budgetguard.gate.names import BASELINE_NAME, TOML_NAME, YAML_NAME
 from budgetguard.gate.report import json as as_json

@@ -18,8 +18,8 @@ from budgetguard.action.event import ForeignRun, read_event
 from budgetguard.action.inputs import Inputs, artifact_name, read_inputs
 from budgetguard.action.result import REPORT_NAME, Result, told_by
 from budgetguard.action.text import footer, page
+from budgetguard.atomic import replace_text
 from budgetguard.errors import BudgetguardError, UsageError
-from budgetguard.gate.atomic import replace_text
 from budgetguard.gate.report.reading import LARGEST_BYTES, read_report
 
 _BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)

@@ -24,6 +24,7 @@ from budgetguard.cache.tags import Guard, Tags, holds
 from budgetguard.cache.tiers.base import Found, Tier
 from budgetguard.cache.watch import LEASE_S, Watch
 
+_DRAW = random.SystemRandom()  # not the module's own state: others seed that, and watch it
 Told = dict[str, Mapping[str, int]]
 """The versions of tags, by the name of the tier that told them."""
 
@@ -51,7 +52,7 @@ class Filling:
         counts: Counts,
         watch: Watch,
         clock: Callable[[], float],
-        draw: Callable[[], float] = random.random,
+        draw: Callable[[], float] = _DRAW.random,
     ) -> None:
         self._memory, self._links, self._codec, self._tags = memory, tuple(links), codec, tags
         self.keys: dict[str, Hashable] = {}

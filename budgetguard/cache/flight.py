@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Collection, Hashable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -121,3 +121,23 @@ def waiting(flight: Flight, key: Hashable) -> Iterator[None]:
     finally:
         for one in mine:
             one.waits_for.discard(flight)
+
+
+def landing(flight: Flight) -> "asyncio.Future[None]":
+    """Done when a load has ended, however it did; to cancel it, or to leave it, ends nothing else.
+
+    It holds no error, so that none is told as never retrieved where the caller has gone meanwhile.
+    """
+    loop = asyncio.get_running_loop()
+    landed: asyncio.Future[None] = loop.create_future()
+
+    def tell() -> None:
+        if not landed.done():
+            landed.set_result(None)
+
+    def landed_elsewhere(_: Future[Any]) -> None:
+        with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+            loop.call_soon_threadsafe(tell)
+
+    flight.future.add_done_callback(landed_elsewhere)
+    return landed

@@ -10,7 +10,15 @@ from typing import Any, ParamSpec, TypeVar
 
 from budgetguard.cache.counts import Counts, Event
 from budgetguard.cache.filling import Filling, Ticket, pauses
-from budgetguard.cache.flight import Flight, Flights, LeaderLost, aloft, running_loop, waiting
+from budgetguard.cache.flight import (
+    Flight,
+    Flights,
+    LeaderLost,
+    aloft,
+    landing,
+    running_loop,
+    waiting,
+)
 from budgetguard.cache.making import NOT_MODIFIED, About, Call, Unchanged, copy
 from budgetguard.cache.memory import Slot
 from budgetguard.cache.tags import holds
@@ -183,8 +191,8 @@ class Misses:
         left_s = None if until is None else max(0.0, until - self._clock())
         try:
             with waiting(flight, call.key):
-                loaded = asyncio.shield(asyncio.wrap_future(flight.future))
-                slot: Slot = await asyncio.wait_for(loaded, left_s)
+                await asyncio.wait_for(landing(flight), left_s)
+                slot: Slot = flight.future.result()
                 return slot
         except TimeoutError:
             raise self._late(call, flight) from None

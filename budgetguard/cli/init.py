@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
+from budgetguard.atomic import replace_text
 from budgetguard.cli.screen import say
 from budgetguard.cli.survey import Assets, Survey, survey
 from budgetguard.errors import UsageError
-from budgetguard.gate.atomic import replace_text
 from budgetguard.gate.document import has_table
 from budgetguard.gate.names import TOML_NAME, YAML_NAME
 from budgetguard.gate.schema import render

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
+from budgetguard.atomic import replace_text
 from budgetguard.cli.screen import say, style, width
 from budgetguard.errors import UsageError
-from budgetguard.gate.atomic import replace_text
 from budgetguard.gate.report import FORMATS, json, renderer_of, terminal
 from budgetguard.gate.report.joining import join
 from budgetguard.gate.report.reading import read_report

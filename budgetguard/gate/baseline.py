@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from budgetguard import __version__
+from budgetguard.atomic import replace_text
 from budgetguard.errors import BaselineError
-from budgetguard.gate.atomic import replace_text
 from budgetguard.gate.model import Baseline, Point, Stored
 from budgetguard.units import Unit
 

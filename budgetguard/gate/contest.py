@@ -20,8 +20,8 @@ _FIRST_LOOK_S = 120.0
 """A benchmark gets its first look even beyond its seconds, if that takes no longer than this."""
 _CONFIRMING = 3
 """How many times its seconds a benchmark may take to have a red confirmed."""
-_MOST_BLOCKS = 64
-"""A bound on the loop; decisions end it after 48 at most."""
+_MOST_BLOCKS = 96
+"""A bound on the loop; decisions end it after 80 at most."""
 _FLOORS = {"blocked": 20e-6, "failures": 0.001}
 """Less than this is nothing, in the metric's unit: a ratio of two such waits or shares says nothing."""
 _DECIDED = ("within", "over")

@@ -16,14 +16,17 @@ from budgetguard.gate.model import Better, Step
 from budgetguard.gate.side import Block
 
 ALPHA = 0.001
-"""Risk, over all looks, that code which only reaches its limit is called over it once."""
+"""Risk, in a run as a whole, that code which only reaches its limit is red."""
+ALPHA_ALARM = 0.01
+"""Risk, over all looks, that such code raises an alarm, which fresh blocks then have to confirm."""
 ALPHA_AGAIN = 0.01
-"""The same for the fresh blocks that have to confirm it."""
-LOOKS = (4, 6, 8, 12, 16, 24, 32)
-"""After how many blocks it is looked at; then it stays open. The last two are for what is half a limit over
-it: where blocks differ by 1.8 %, of 400 slowdowns of 7.5 % against 5 % 16 blocks find 330, and 32 find 398
-(benchmarks/power_of_looks.py)."""
-LOOKS_AGAIN = (8, 16)
+"""Risk, over all looks at the fresh blocks, that they confirm it."""
+LOOKS = (3, 4, 6, 8, 12, 16, 24, 32, 48)
+"""After how many blocks it is looked at; then it stays open. The first is for what is plainly within, the
+last ones for what is half a limit over it (benchmarks/power_of_looks.py says what each is worth)."""
+ALPHA_FIRST = 0.01
+"""Risk of calling code within its limit at the first look; three blocks may happen to agree."""
+LOOKS_AGAIN = (8, 16, 32)
 """After how many fresh blocks a red is looked at again; one block far off is not to hide it."""
 PRIOR_SD = 0.012
 """The spread of blocks seen over many workloads and machines' loads; it keeps four blocks that
@@ -39,9 +42,9 @@ class Paired:
     """Where the change from base to head lies, all as ratios: 0.05 is 5 % more.
 
     `low` and `high` bound the change, with the confidence of the test that decided: 95 % a side for
-    "within", 99 % for what was measured again, else what "over" has to reach. `visible` is the
-    smallest change that these blocks would have shown to be over the limit, signed like `change`.
-    `more` is how many further blocks it takes to say.
+    "within" (99 % at the first look), 99 % for what was measured again, else what "over" has to reach.
+    `visible` is the smallest change that these blocks would have shown to be over the limit, signed like
+    `change`. `more` is how many further blocks it takes to say.
     """
 
     state: State
@@ -100,16 +103,16 @@ def _ratio_of(step: Step, base: float) -> float:
 
 
 def risk(count: int) -> float:
-    """The `alpha` of each of `count` benchmarks judged in one run.
+    """The `alpha` of the alarm of each of `count` benchmarks judged in one run.
 
     Fresh blocks have to confirm a red, independently and at `ALPHA_AGAIN`; the product of both, times
     `count` (Bonferroni), stays under `ALPHA` for the run as a whole.
     """
-    return min(ALPHA, ALPHA / ALPHA_AGAIN / max(count, 1))
+    return min(ALPHA_ALARM, ALPHA / ALPHA_AGAIN / max(count, 1))
 
 
 def decide(
-    values: Sequence[float], room: float, *, alpha: float = ALPHA, better: Better = "lower"
+    values: Sequence[float], room: float, *, alpha: float = ALPHA_ALARM, better: Better = "lower"
 ) -> Paired:
     """Decide from block values whether the change is within `room`, or how many blocks it still takes.
 
@@ -196,7 +199,7 @@ def _look(values: Sequence[float], bar: float, alpha: float) -> _Look:
         mean=mean,
         median=median(values),
         spread=math.sqrt(squares / max(n - 1, 1)),
-        green=student_t(1 - ALPHA_WITHIN, freedom) * error,
+        green=student_t(1 - (ALPHA_WITHIN if n > LOOKS[0] else ALPHA_FIRST), freedom) * error,
         red=student_t(1 - alpha, freedom) * error,
         bar=bar,
     )
@@ -280,5 +283,5 @@ def floor_of(values: Sequence[float]) -> Floor:
         mean=fmean(values),
         spread=math.sqrt(squares / max(len(values) - 1, 1)),
         green=student_t(1 - ALPHA_WITHIN, freedom) * error,
-        red=student_t(1 - ALPHA / len(LOOKS), freedom) * error,
+        red=student_t(1 - ALPHA_ALARM / len(LOOKS), freedom) * error,
     )

@@ -1,6 +1,7 @@
 """The same API for event loops: one load for tasks, threads and loops together."""
 
 import asyncio
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -225,3 +226,21 @@ def test_a_value_that_is_still_good_lives_on():
     asyncio.run(asyncio.wait_for(main(), 30))
     assert (load.calls, asked) == (1, [["value"]])
     cache.close()
+
+
+def test_who_has_gone_leaves_no_error_behind(cache, caplog):
+    """A caller gave up, and the load then fails: nobody is told of an exception that was never retrieved."""
+    fails = Loader(ValueError("late"), seconds=0.1)
+
+    async def run():
+        with pytest.raises(DeadlineExceeded):
+            await cache.aget_or_load("k", fails, policy=ARTICLE, deadline_s=0.02)
+        waiter = asyncio.create_task(cache.aget_or_load("k", fails, policy=ARTICLE))
+        await asyncio.sleep(0.02)
+        waiter.cancel()
+        await asyncio.sleep(0.2)
+
+    asyncio.run(run())
+    gc.collect()
+    assert fails.calls
+    assert not [one for one in caplog.records if one.name == "asyncio"]

@@ -25,6 +25,11 @@ def link_of(url, request) -> Link:
     return open_links([url], f"clean_{abs(hash(request.node.name)) % 10**8}")[0]
 
 
+def told(caplog, event):
+    """The records of one event; others log, too."""
+    return [one for one in caplog.records if getattr(one, "event", "") == event]
+
+
 def eventually(true):
     until = time.monotonic() + 20
     while not true():
@@ -42,10 +47,10 @@ def test_it_cleans_up_by_itself(url, request, caplog):
     caplog.set_level(logging.INFO, "budgetguard.cache")
     cleaning = Cleaning([link], 0.05)
     cleaning.start()
-    eventually(lambda: any(one.event == "cache_cleaned" for one in caplog.records))
+    eventually(lambda: told(caplog, "cache_cleaned"))
     cleaning.close()
 
-    [record] = [one for one in caplog.records if one.event == "cache_cleaned"]
+    [record] = told(caplog, "cache_cleaned")
     assert record.number == 2100
     assert list(link.tier.keys()) == ["good"]
     assert link.tier.purge() == 0
@@ -61,13 +66,15 @@ def test_only_one_process_does_it(url, request, caplog):
     link.tier.put("old", b"x", 0.001)
     cleaning = Cleaning([link], 0.02)
     cleaning.start()
-    time.sleep(0.5)
-    assert link.tier.purge() == 1
-    link.tier.put("old", b"x", 0.001)
-    link.tier.release("clean-up", "another")
-    eventually(lambda: any(one.event == "cache_cleaned" for one in caplog.records))
-    cleaning.close()
-    link.tier.close()
+    try:
+        time.sleep(0.5)
+        assert link.tier.purge() == 1
+        link.tier.put("old", b"x", 0.001)
+        link.tier.release("clean-up", "another")
+        eventually(lambda: told(caplog, "cache_cleaned"))
+    finally:
+        cleaning.close()
+        link.tier.close()
 
 
 def test_a_cache_cleans_up(tmp_path, caplog):
@@ -79,7 +86,7 @@ def test_a_cache_cleans_up(tmp_path, caplog):
     caplog.set_level(logging.INFO, "budgetguard.cache")
     brief = Policy(name="brief", ttl_s=0.01, jitter=0)
     cache.get_or_load("k", lambda: 1, policy=brief)
-    eventually(lambda: any(one.event == "cache_cleaned" for one in caplog.records))
+    eventually(lambda: told(caplog, "cache_cleaned"))
     cache.close()
     eventually(lambda: set(threading.enumerate()) <= before)
 
@@ -96,8 +103,8 @@ def test_one_line_for_an_outage(start_redis, caplog):
         server.start()
         eventually(lambda: cache.health().tiers[0].up)
         cache.close()
-    told = [(one.event, one.tier) for one in caplog.records if hasattr(one, "event")]
-    assert told == [("cache_tier_down", "redis"), ("cache_tier_up", "redis")]
+    events = [(one.event, one.tier) for one in caplog.records if hasattr(one, "event")]
+    assert events == [("cache_tier_down", "redis"), ("cache_tier_up", "redis")]
 
 
 def test_one_line_for_damage(tmp_path, caplog):
@@ -115,8 +122,7 @@ def test_one_line_for_damage(tmp_path, caplog):
         assert fresh.get_or_load(str(number), lambda: "new", policy=PAGE) == "new"
     fresh.close()
 
-    [record] = caplog.records
-    assert record.event == "cache_entry_damaged"
+    [record] = told(caplog, "cache_entry_damaged")
     assert (record.policy, record.tier, record.number) == ("page", "sqlite", 1)
     assert fresh.stats()["page"].events["damaged"] >= 20
 

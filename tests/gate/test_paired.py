@@ -14,6 +14,7 @@ from budgetguard.gate.model import Step
 from budgetguard.gate.paired import (
     ALPHA,
     ALPHA_AGAIN,
+    ALPHA_ALARM,
     LOOKS,
     LOOKS_AGAIN,
     block_value,
@@ -120,8 +121,8 @@ def test_an_amount_on_a_base_of_nothing_is_never_green():
 
 def test_many_benchmarks_share_the_risk():
     """With its confirmation, a false red of any of them is no likelier than that of one."""
-    assert risk(1) == risk(0) == risk(100) == ALPHA
-    for count in (1, 100, 101, 5000):
+    assert risk(1) == risk(0) == risk(10) == ALPHA_ALARM
+    for count in (1, 10, 11, 5000):
         assert count * risk(count) * ALPHA_AGAIN <= ALPHA * (1 + 1e-9)
 
 
@@ -188,7 +189,7 @@ def test_what_is_told_of_a_decision_agrees_with_it(values):
     assert paired.visible > ROOM
     if paired.state == "over":
         assert paired.low >= ROOM
-        again = 16 if "16 fresh" in paired.reason else 8
+        again = next(n for n in LOOKS_AGAIN if f"again in {n} fresh" in paired.reason)
         fresh = values[paired.blocks - again : paired.blocks]
         assert paired.change == pytest.approx(math.expm1(sum(fresh) / len(fresh)))
     elif paired.state == "within":
@@ -237,20 +238,27 @@ def test_one_outlier_is_never_red(values, place, size):
 
 def test_the_median_has_to_be_over_the_limit_too():
     """A mean that one block carries over the limit raises no alarm, even at a risk that would allow it."""
-    raised = decide([BAR + 0.1] * 3 + [0.5], ROOM, alpha=0.9)
-    carried = decide([BAR - 0.01] * 3 + [0.5], ROOM, alpha=0.9)
+    raised = decide([BAR + 0.1] * 2 + [0.5], ROOM, alpha=0.9)
+    carried = decide([BAR - 0.01] * 2 + [0.5], ROOM, alpha=0.9)
     assert raised.more == LOOKS_AGAIN[0]
     assert carried.more == LOOKS[1] - LOOKS[0]
 
 
 def test_blocks_that_agree_to_the_digit_do_not_look_certain():
-    """Four equal blocks have the spread that blocks are known to have: a bit over 5 % is not proved."""
-    assert decide([0.0] * 4, ROOM).state == "within"
+    """Equal blocks have the spread that blocks are known to have: a bit over 5 % is not proved."""
+    assert decide([0.0] * 3, ROOM).state == "within"
     assert decide([BAR + 0.001] * MOST, ROOM).state == "open"
     assert decide([BAR] * MOST, ROOM).state == "open"
-    equal = decide([0.0] * 4, ROOM)
+    equal = decide([0.0] * 3, ROOM)
     assert equal.change == 0
-    assert equal.high == pytest.approx(math.expm1(1.8946 * 0.012 * math.sqrt(4 / 7 / 4)), rel=1e-3)
+    assert equal.high == pytest.approx(math.expm1(3.1427 * 0.012 * math.sqrt(4 / 6 / 3)), rel=1e-3)
+
+
+def test_three_blocks_have_to_be_surer_than_four():
+    """What four blocks would call within its limit, at 5 % of risk, three may not, at 1 %."""
+    near = BAR - 0.012
+    assert decide([near] * 3, ROOM).state == "more"
+    assert decide([near] * 4, ROOM).state == "within"
 
 
 def test_the_t_of_a_look_is_the_moderated_one():
@@ -261,15 +269,17 @@ def test_the_t_of_a_look_is_the_moderated_one():
     error = math.sqrt((4 * 0.012**2 + 5 * variance) / 9 / 6)
     paired = decide(values, ROOM)
     assert (paired.state, paired.more) == ("more", 2)
-    assert paired.visible == pytest.approx(math.expm1(BAR + student_t(1 - ALPHA / 7, 9) * error))
+    assert paired.visible == pytest.approx(
+        math.expm1(BAR + student_t(1 - ALPHA_ALARM / len(LOOKS), 9) * error)
+    )
 
 
 def test_the_looks_of_a_confirmation_share_its_risk():
-    """The interval of what is over is that of its fresh blocks; two looks share the 1 % a side."""
-    paired = decide([0.2] * 12, ROOM)
-    error = 0.012 * math.sqrt(4 / 11 / 8)
-    assert paired.low == pytest.approx(math.expm1(0.2 - 3.1058 * error), rel=1e-4)
-    assert paired.high == pytest.approx(math.expm1(0.2 + 3.1058 * error), rel=1e-4)
+    """The interval of what is over is that of its fresh blocks; three looks share the 1 % a side."""
+    paired = decide([0.2] * 11, ROOM)
+    reach = student_t(1 - 0.01 / 3, 11) * 0.012 * math.sqrt(4 / 11 / 8)
+    assert paired.low == pytest.approx(math.expm1(0.2 - reach), rel=1e-4)
+    assert paired.high == pytest.approx(math.expm1(0.2 + reach), rel=1e-4)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e300])
@@ -277,16 +287,16 @@ def test_the_looks_of_a_confirmation_share_its_risk():
 def test_what_is_no_number_settles_nothing(bad, better):
     """A block of which nothing is known leaves it open, says so, and tells no false number."""
     values = [0.0, bad] + [0.0] * MOST
-    assert decide(values[:3], ROOM, better=better).state == "more"
+    assert decide(values[:2], ROOM, better=better).state == "more"
     paired = decide(values, ROOM, better=better)
     assert (paired.state, paired.change, paired.low, paired.high) == ("open", 0, -1, math.inf)
     assert "no finite change" in paired.reason
-    assert decide([0.0] * 4 + [bad], ROOM, better=better).state == "within"
+    assert decide([0.0] * 3 + [bad], ROOM, better=better).state == "within"
 
 
 def test_what_is_no_number_confirms_nothing():
     """An alarm whose fresh blocks hold one stays open."""
-    paired = decide([0.2] * 11 + [math.inf], ROOM)
+    paired = decide([0.2] * 10 + [math.inf], ROOM)
     assert paired.state == "open"
     assert "no finite change" in paired.reason
 
@@ -306,12 +316,12 @@ def test_a_room_below_nothing_is_refused(room):
 
 
 def test_a_red_that_does_not_repeat_stays_open():
-    """Over by four blocks, no change by eight fresh ones: neither red nor green, and it says why."""
-    asked = decide([0.2] * 4, ROOM)
+    """Over by three blocks, no change by eight fresh ones: neither red nor green, and it says why."""
+    asked = decide([0.2] * 3, ROOM)
     assert (asked.state, asked.more) == ("more", LOOKS_AGAIN[0])
-    assert decide([0.2] * 4 + [0.0] * 3, ROOM).more == 5
-    paired = decide([0.2] * 4 + [0.0] * 8, ROOM)
-    assert (paired.state, paired.blocks) == ("open", 12)
+    assert decide([0.2] * 3 + [0.0] * 3, ROOM).more == 5
+    paired = decide([0.2] * 3 + [0.0] * 8, ROOM)
+    assert (paired.state, paired.blocks) == ("open", 11)
     assert paired.change == 0
     assert "not again in 8 fresh ones" in paired.reason
 
@@ -319,8 +329,8 @@ def test_a_red_that_does_not_repeat_stays_open():
 @pytest.mark.parametrize(
     ("values", "why"),
     [
-        ([BAR - 0.15, BAR + 0.15] * 16, "too noisy to judge"),
-        ([BAR - 0.001, BAR + 0.001] * 16, "too near the limit"),
+        ([BAR - 0.15, BAR + 0.15] * 24, "too noisy to judge"),
+        ([BAR - 0.001, BAR + 0.001] * 24, "too near the limit"),
     ],
 )
 def test_what_stays_open_says_why(values, why):
@@ -333,7 +343,7 @@ def test_what_stays_open_says_why(values, why):
 
 def test_more_blocks_see_smaller_changes():
     """The visible change nears the limit with each look, and keeps further off for many benchmarks."""
-    values = [BAR - 0.01, BAR + 0.01] * 8
+    values = [BAR - 0.01, BAR + 0.01] * 24
     seen = [decide(values[:look], ROOM).visible for look in LOOKS]
     assert seen == sorted(seen, reverse=True)
     assert seen[-1] > ROOM
@@ -344,7 +354,7 @@ def test_more_blocks_see_smaller_changes():
 def test_the_canary_sings_only_in_quiet():
     """The same code has to come out the same; faster is as suspicious as slower."""
     assert canary([0.001, -0.002, 0.0, 0.001]).state == "within"
-    assert (canary([]).more, canary([0.2] * 4).more) == (LOOKS[0], LOOKS_AGAIN[0])
+    assert (canary([]).more, canary([0.2] * 3).more) == (LOOKS[0], LOOKS_AGAIN[0])
     for change in (0.2, -0.2):
         paired = canary([change] * MOST)
         assert paired.state == "open"
@@ -354,8 +364,8 @@ def test_the_canary_sings_only_in_quiet():
 
 def test_a_canary_in_doubt_is_measured_on():
     """Too few or too noisy blocks ask for more, as any benchmark does, and end open."""
-    noisy = [-0.3, 0.3] * 16
-    assert [canary(noisy[:look]).more for look in LOOKS[:-1]] == [2, 2, 4, 4, 8, 8]
+    noisy = [-0.3, 0.3] * 24
+    assert [canary(noisy[:look]).more for look in LOOKS[:-1]] == [1, 2, 2, 4, 4, 8, 8, 16]
     assert canary(noisy).state == "open"
     assert "too noisy" in canary(noisy).reason
     assert canary([math.nan] * 4).more == 2
@@ -384,7 +394,7 @@ def test_a_block_of_real_pairs_goes_the_whole_way():
     slower = [block_value(block(0.2)) for _ in range(12)]
     same = [block_value(block(0.0)) for _ in range(4)]
     told = decide(slower, ROOM)
-    assert (told.state, told.blocks) == ("over", 12)
+    assert (told.state, told.blocks) == ("over", 11)
     assert told.change == pytest.approx(0.2, abs=0.01)
     assert median(same) == pytest.approx(0, abs=0.01)
     assert decide(same, ROOM).state == "within"

@@ -10,6 +10,7 @@ from typing import Literal
 
 import click
 
+from budgetguard.atomic import replace_text
 from budgetguard.cli.cache.options import (
     ledger_of,
     ledger_option,
@@ -19,7 +20,6 @@ from budgetguard.cli.cache.options import (
 )
 from budgetguard.cli.screen import say
 from budgetguard.errors import UsageError
-from budgetguard.gate.atomic import replace_text
 
 _EXPORT_EPILOG = """\
 \b

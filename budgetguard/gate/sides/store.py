@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from budgetguard.gate.atomic import replace_text
+from budgetguard.atomic import replace_text
 from budgetguard.gate.sides.git import BaseError
 from budgetguard.gate.sides.reaper import Reaper
 

@@ -10,10 +10,14 @@ _HANDLES = Path("/proc/self/fd")
 
 
 def replace_text(file: Path, content: str) -> None:
+    """As `replace_bytes`; what UTF-8 cannot hold (the bytes of a file name) is written as an escape."""
+    replace_bytes(file, content.encode("utf-8", "backslashreplace"))
+
+
+def replace_bytes(file: Path, content: bytes) -> None:
     """Replace `file` by `content`; the old file stays as it was when anything goes wrong.
 
-    A link is followed, the permissions of the old file are kept, and what UTF-8 cannot hold (the
-    bytes of a file name) is written as an escape. Raises `OSError`.
+    A link is followed, and the permissions of the old file are kept. Raises `OSError`.
     """
     target = Path(os.path.realpath(file))
     exists = target.exists()
@@ -23,7 +27,7 @@ def replace_text(file: Path, content: str) -> None:
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.new")
     try:
         with os.fdopen(_begin(temporary), "wb") as stream:
-            stream.write(content.encode("utf-8", "backslashreplace"))
+            stream.write(content)
             stream.flush()
             if hasattr(os, "fchmod"):  # Windows has it from Python 3.13 on
                 os.fchmod(stream.fileno(), mode)

@@ -5,9 +5,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from budgetguard.gate.atomic import replace_text
+from budgetguard.atomic import replace_text
 
-WRITE = "import sys; from pathlib import Path; from budgetguard.gate.atomic import replace_text\n"
+WRITE = "import sys; from pathlib import Path; from budgetguard.atomic import replace_text\n"
 
 
 def run(code, *arguments):
@@ -63,7 +63,7 @@ def test_killed_while_writing_leaves_the_old_file(tmp_path):
 
 def test_file_system_without_unnamed_files(tmp_path, monkeypatch):
     """Where a file needs a name from the start the same holds, save for a kill."""
-    monkeypatch.setattr("budgetguard.gate.atomic._HANDLES", tmp_path / "none")
+    monkeypatch.setattr("budgetguard.atomic._HANDLES", tmp_path / "none")
     replace_text(tmp_path / "a.json", "one")
     replace_text(tmp_path / "a.json", "two")
 
