@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "selftest": "Break budgets on purpose, on a copy, and tell which of them would not notice.",
     "bisect": "Find the commit that broke a budget.",
     "cache": "Look into the tiers of a cache, clean them up, and count its money.",
+    "image": "Make pictures small at a chosen quality, and refuse hostile ones.",
     "load": "Run the load of a budget alone, or a worker of it elsewhere.",
     "report": "Turn a JSON report into others, or join those of all shards.",
     "hook": "Run what the pre-commit hooks run.",

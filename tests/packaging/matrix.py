@@ -21,6 +21,7 @@ SUITE = (
     "tests/cache",
     "tests/database",
     "tests/gate",
+    "tests/image",
     "tests/monitoring",
     "tests/cli",
     "tests/test_process.py",

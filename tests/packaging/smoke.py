@@ -50,6 +50,7 @@ MODULES = {
     "bundle": "brotli",
     "cache": "msgspec",
     "github": "requests",
+    "image": "PIL",
     "instructions": "pytest_codspeed",
     "load": "locust",
     "memory": "memray",
@@ -95,7 +96,25 @@ def main() -> None:
     print("smoke: passed")
 
 
+def play_image(project: Path) -> None:
+    """A picture that is drawn here becomes a smaller one, and a file that is none is refused."""
+    from PIL import Image
+
+    Image.radial_gradient("L").convert("RGB").save(project / "picture.png")
+    expect(run(project, "image", "optimize", "picture.png", "--format", "webp"), 0)
+    assert (project / "picture.webp").stat().st_size < (project / "picture.png").stat().st_size
+    expect(run(project, "image", "inspect", "picture.webp"), 0)
+    expect(run(project, "image", "inspect", "budgetguard.yml"), 1)
+
+
 def play(project: Path, installed: set[str]) -> None:
+    if "image" in installed:
+        project.joinpath("budgetguard.yml").write_text(CONFIG)
+        play_image(project)
+    else:
+        assert (
+            "pytest-budgetguard[image]" in expect(run(project, "image", "inspect", "x"), 2).stderr
+        )
     (project / "app.js").write_text("console.log('hello')\n" * 3)
     (project / "budgetguard.yml").write_text(CONFIG)
     (project / "test_app.py").write_text(TESTS)
