@@ -162,15 +162,20 @@ def _variants(
     lossless = replace(how, lossless=True)
     if how.format == "png":
         return [_without_loss(picture, lossless, wish, judge, clock)]
+    can_be_lossless = how.format == "webp" and not picture.animated
     found = []
-    if how.format == "webp" and not picture.animated and is_flat(picture.still):
+    if can_be_lossless and is_flat(picture.still):
         with contextlib.suppress(TargetUnreachable):
             found.append(_without_loss(picture, lossless, wish, judge, clock))
     try:
         found.append(_with_loss(picture, how, wish, judge, clock))
     except TargetUnreachable:
-        if not found and how.format != "jpeg":
+        if how.format == "avif" or picture.animated:
             raise
+    if (
+        can_be_lossless and not found
+    ):  # it keeps every fourth colour only, and some pictures are all colour
+        found.append(_without_loss(picture, lossless, wish, judge, clock))
     if how.format == "jpeg" and (not found or (found[0].quality or 0) >= _HIGH_QUALITY):
         # what is left to gain then lies in the colours, of which 4:2:0 keeps every fourth
         found.append(_with_loss(picture, replace(how, sharp_colours=True), wish, judge, clock))

@@ -166,7 +166,18 @@ def test_what_cannot_be_reached_brings_the_nearest(source):
         optimize(source, format="webp", target=Target.bytes(40))
     assert told.value.best.bytes > 40
     with pytest.raises(TargetUnreachable, match="score 99"):
-        optimize(source, format="webp", target=Target.score(99.9))
+        optimize(source, format="avif", target=Target.score(99.9))
+
+
+def test_a_picture_that_is_all_colour_has_a_webp_without_loss():
+    """A lossy one keeps every fourth colour, and would not come up to the target."""
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2], stripes[:, 1::2] = (255, 0, 0), (0, 0, 255)
+    stripes[::3] ^= np.random.default_rng(1).integers(0, 60, (22, 64, 3), np.uint8)
+    variant = optimize(
+        saved(Image.fromarray(stripes), "PNG"), format="webp", target=Target.score(80)
+    )
+    assert (variant.quality, variant.score) == (None, 100)
 
 
 def test_limits_hold_for_results_and_time(source):
