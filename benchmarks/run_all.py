@@ -54,6 +54,8 @@ SCRIPTS = {
     "cache.poison": Settings("", ""),
     "cache.clock": Settings("", ""),
     "cache.throughput": Settings("--seconds 1", "--seconds 3"),
+    "image.quality": Settings("--few", ""),
+    "image.score": Settings("--rounds 2", "--rounds 9"),
 }
 
 

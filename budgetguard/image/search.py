@@ -47,7 +47,7 @@ class _Prior(NamedTuple):
 _PRIORS: Mapping[Format, _Prior] = {
     "jpeg": _Prior(73, 0.59, -0.6, 1),
     "webp": _Prior(81, 0.84, 1.1, 1),
-    "avif": _Prior(57, 0.71, -0.9, 2),
+    "avif": _Prior(57, 0.75, -0.2, 2),
     "png": _Prior(100, 1.0, 0.0, 1),
 }
 

@@ -1,0 +1,1 @@
+"""What `budgetguard.image` is measured on, and beside whom."""
