@@ -54,16 +54,20 @@ def optimize(  # noqa: PLR0913  # each is one wish of a caller, by its name
 ) -> Variant:
     """The smallest encoding of a picture that comes up to `target`, in one format or the best of `formats`.
 
-    `width` is in pixels; a picture is never made larger than it is. `floor` is a score that its worst
-    part has to have as well. Whatever comes out was encoded anew, without any metadata, and is no larger
-    than a source of its size, if need be at a lower score. Raises a
-    `RefusedImage` for what is not taken, `TargetUnreachable`, `OutputTooLarge`, `TimeLimit`.
+    Of those within a target in bytes it is the one that looks best. `width` is in pixels; a picture is
+    never made larger than it is. `floor` is a score that its worst part has to have as well. Whatever
+    comes out was encoded anew, without any metadata, and is no larger than a source of its size, if need
+    be at a lower score. Raises a `RefusedImage` for what is not taken, `TargetUnreachable`,
+    `OutputTooLarge`, `TimeLimit`.
     """
     clock = Clock(limits.cpu_s)
     picture = resized(decode(source, limits=limits), width, limits)
     wish = Wish(target=target, floor=floor, effort=effort, limits=limits)
     wanted = tuple(formats) if format == "auto" else (format,)
     return best_of(picture, wanted, wish, clock)
+
+
+_Make = Callable[[Picture, Encoding, Wish, Judge, "Clock"], Variant]
 
 
 class Clock:
@@ -115,7 +119,7 @@ def _check_output(width: int, height: int, frames: int, limits: Limits) -> None:
 
 
 def best_of(picture: Picture, formats: Sequence[Format], wish: Wish, clock: Clock) -> Variant:
-    """The smallest variant of all formats that can hold a picture and reach the target."""
+    """The best variant of all formats that can hold a picture and come up to the target."""
     reasons = {one: can_hold(one, picture) for one in formats}
     able = [one for one in formats if not reasons[one]]
     if not able:
@@ -130,11 +134,18 @@ def best_of(picture: Picture, formats: Sequence[Format], wish: Wish, clock: Cloc
         except TargetUnreachable as error:
             missed.append(error)
     if not found:
-        raise max(missed, key=lambda error: error.best.score or 0)
-    smallest = min(found, key=lambda variant: variant.bytes)
-    if smallest.bytes > picture.source.bytes and _is_as_large_as_its_source(picture):
-        smallest = _within_the_source(picture, able, wish, judge, clock) or smallest
-    return replace(smallest, cpu_s=clock.spent_s)
+        raise max(missed, key=_nearness)
+    best = _chosen(found, wish.target)
+    if best.bytes > picture.source.bytes and _is_as_large_as_its_source(picture):
+        best = _within_the_source(picture, able, wish, judge, clock) or best
+    return replace(best, cpu_s=clock.spent_s)
+
+
+def _chosen(found: Sequence[Variant], target: Target) -> Variant:
+    """The smallest; of those within a number of bytes the one that looks best."""
+    if target.kind == "bytes":
+        return max(found, key=lambda variant: variant.score or 0)
+    return min(found, key=lambda variant: variant.bytes)
 
 
 def _is_as_large_as_its_source(picture: Picture) -> bool:
@@ -152,34 +163,37 @@ def _within_the_source(
     for one in formats:
         with contextlib.suppress(TargetUnreachable):
             found += _variants(picture, Encoding(one, wish.effort), within, judge, clock)
-    return max(found, key=lambda variant: variant.score or 0, default=None)
+    return _chosen(found, within.target) if found else None
 
 
 def _variants(
     picture: Picture, how: Encoding, wish: Wish, judge: Judge, clock: Clock
 ) -> list[Variant]:
-    """With loss, without loss, or both: what is drawn is often smaller without."""
-    lossless = replace(how, lossless=True)
+    """What one format comes up to the target with: with loss, without, or with all its colours."""
     if how.format == "png":
-        return [_without_loss(picture, lossless, wish, judge, clock)]
-    can_be_lossless = how.format == "webp" and not picture.animated
-    found = []
-    if can_be_lossless and is_flat(picture.still):
-        with contextlib.suppress(TargetUnreachable):
-            found.append(_without_loss(picture, lossless, wish, judge, clock))
-    try:
-        found.append(_with_loss(picture, how, wish, judge, clock))
-    except TargetUnreachable:
-        if how.format == "avif" or picture.animated:
-            raise
-    if (
-        can_be_lossless and not found
-    ):  # it keeps every fourth colour only, and some pictures are all colour
-        found.append(_without_loss(picture, lossless, wish, judge, clock))
+        return [_without_loss(picture, how, wish, judge, clock)]
+    found: list[Variant] = []
+    missed: list[TargetUnreachable] = []
+
+    def attempt(make: _Make, way: Encoding) -> None:
+        try:
+            found.append(make(picture, way, wish, judge, clock))
+        except TargetUnreachable as error:
+            missed.append(error)
+
+    attempt(_with_loss, how)
+    # a lossy WebP and a usual JPEG keep every fourth colour, and some pictures are all colour
+    if how.format == "webp" and not picture.animated and (not found or is_flat(picture.still)):
+        attempt(_without_loss, replace(how, lossless=True))
     if how.format == "jpeg" and (not found or (found[0].quality or 0) >= _HIGH_QUALITY):
-        # what is left to gain then lies in the colours, of which 4:2:0 keeps every fourth
-        found.append(_with_loss(picture, replace(how, sharp_colours=True), wish, judge, clock))
+        attempt(_with_loss, replace(how, sharp_colours=True))
+    if not found:
+        raise max(missed, key=_nearness)
     return found
+
+
+def _nearness(error: TargetUnreachable) -> float:
+    return error.best.score or 0
 
 
 def is_flat(image: Image.Image) -> bool:

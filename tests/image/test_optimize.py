@@ -76,6 +76,14 @@ def test_auto_takes_the_smallest(source):
     assert optimize(source, formats=["jpeg", "png"]).format == "jpeg"
 
 
+def test_auto_within_bytes_takes_what_looks_best(source):
+    """Of all formats; the smallest would be a poor picture."""
+    within = Target.bytes(10_000)
+    best = optimize(source, target=within)
+    scores = [optimize(source, format=one, target=within).score for one in LOSSY]
+    assert (best.score, best.bytes <= 10_000) == (max(scores), True)
+
+
 def test_what_is_drawn_may_be_smaller_without_loss():
     """A screenshot is tried without loss; nothing of it is blurred then."""
     source = saved(screenshot(), "PNG")
