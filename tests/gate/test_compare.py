@@ -43,7 +43,7 @@ class Doubled:
     def __init__(self) -> None:
         self.counted: list[str] = []
 
-    def block(self, wanted, seed):
+    def block(self, wanted, seed, *, canary=True):
         """Every reading of head is twice that of base."""
         del seed
         same = Block(base=(0.001,) * 4, head=(0.001,) * 4)

@@ -25,13 +25,15 @@ class Simulated:
         self.seconds = seconds
         self.clock = 0.0
         self.asked = []
+        self.canaries = []
         self.draw = random.Random(7)
 
-    def block(self, wanted, seed):
+    def block(self, wanted, seed, *, canary=True):
         del seed
         self.asked.append([budget.name for budget in wanted])
         self.clock += self.seconds * len(wanted)
-        found = {CANARY_POINT: self._block(self.canary)}
+        self.canaries.append(canary)
+        found = {CANARY_POINT: self._block(self.canary)} if canary else {}
         for budget in wanted:
             for limit in budget.limits:
                 change = self.changes[budget.name]
@@ -79,6 +81,14 @@ def test_a_canary_in_doubt_is_measured_on():
     duel = Simulated(canary=0.045, same=0.0)
     run(duel, budget("same"))
     assert [] in duel.asked
+
+
+def test_a_canary_that_is_decided_is_measured_no_more():
+    """Further blocks of it would change nothing, and take a benchmark's time."""
+    duel = Simulated(slow=0.2)
+    found = run(duel, budget("slow"))
+    assert not found["slow"].compared.unsettled
+    assert duel.canaries == [True] * LOOKS[0] + [False] * 8
 
 
 def test_an_error_takes_its_benchmark_alone():
@@ -132,7 +142,7 @@ def test_a_duel_that_tells_nothing_ends():
     """A block without a word is an error, not an endless loop."""
 
     class Mute(Simulated):
-        def block(self, wanted, seed):
+        def block(self, wanted, seed, *, canary=True):
             del wanted, seed
             return {}
 

@@ -16,7 +16,7 @@ class Subject(NamedTuple):
 
 
 CANARY_SUBJECT = Subject(CANARY)
-"""The same code on both sides; served first in every sweep that measures time."""
+"""The same code on both sides."""
 
 
 class Cost(NamedTuple):
@@ -51,6 +51,8 @@ class SweepOptions:
     reaper: Reaper
     record: bool = False
     """Record what code runs (`prints`) in place of timing it."""
+    canary: bool = True
+    """Serve the canary first, where anything is timed."""
     pairs: int = 16
     """At most; of long rounds there are fewer."""
     subject_s: float = 4.0

@@ -37,7 +37,7 @@ _IN_PLACE, _IN_PROCESS = "straight", "process"
 def sweep(
     base: Side, head: Side, subjects: Sequence[Subject], *, seed: int, options: SweepOptions
 ) -> Mapping[Subject, Served]:
-    """Serve every subject on both sides, and the canary first; `seed` orders all that is drawn.
+    """Serve every subject on both sides, the canary first; `seed` orders all that is drawn.
 
     Everything started has ended when it returns or raises. Raises `MeasureError` where a side's
     interpreter cannot be started; everything else is an error of its subjects.
@@ -133,7 +133,8 @@ class _Sweep:
 
     @property
     def _with_canary(self) -> bool:
-        return not self._options.record and CANARY_SUBJECT not in self._served
+        timed = self._options.canary and not self._options.record
+        return timed and CANARY_SUBJECT not in self._served
 
     def _collected(
         self, workers: Sequence[Worker], wanted: Sequence[Subject]

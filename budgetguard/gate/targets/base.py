@@ -30,11 +30,13 @@ class Probe(Protocol):
 class Duel(Protocol):
     """Base and head of one target, measured in turn."""
 
-    def block(self, wanted: Sequence[Budget], seed: int) -> Mapping[Point, Block]:
+    def block(
+        self, wanted: Sequence[Budget], seed: int, *, canary: bool = True
+    ) -> Mapping[Point, Block]:
         """Fresh processes on both sides, for the relative limits of `wanted`.
 
         `seed` is the hash seed of both sides and orders everything that is drawn. The canary's block
-        stands at `CANARY_POINT`.
+        stands at `CANARY_POINT`, where it is asked for.
         """
 
     def prints(self, wanted: Sequence[Budget], seed: int) -> Mapping[str, Prints]:

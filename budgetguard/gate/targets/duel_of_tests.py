@@ -44,21 +44,23 @@ class TestDuel:
         self._waits: dict[Subject, bool] = {}
         """Whether the waiting of a subject could be read in its first block: it stays so."""
 
-    def block(self, wanted: Sequence[Budget], seed: int) -> Mapping[Point, Block]:
+    def block(
+        self, wanted: Sequence[Budget], seed: int, *, canary: bool = True
+    ) -> Mapping[Point, Block]:
         """One block of each relative limit on a sampled metric of `wanted`, and the canary's.
 
         `seed` is the hash seed of both sides, and draws the core and every order.
         """
         limits = [(budget, limit) for budget in wanted for limit in budget.in_turn.limits]
         subjects = [Subject(budget.name, limit.selector) for budget, limit in limits]
-        served = sweep(self._base, self._head, subjects, seed=seed, options=self._options)
+        options = replace(self._options, canary=canary)
+        served = sweep(self._base, self._head, subjects, seed=seed, options=options)
         found = {
             Point.of(budget, limit): self._block(subject, served[subject], limit.metric.name)
             for (budget, limit), subject in zip(limits, subjects, strict=True)
         }
         if CANARY_SUBJECT in served:
-            canary = self._block(CANARY_SUBJECT, served[CANARY_SUBJECT], "time")
-            found[CANARY_POINT] = canary
+            found[CANARY_POINT] = self._block(CANARY_SUBJECT, served[CANARY_SUBJECT], "time")
         return found
 
     def prints(self, wanted: Sequence[Budget], seed: int) -> Mapping[str, Prints]:

@@ -68,7 +68,9 @@ class CommandDuel:
         self._base, self._head = base, head
         self._contests: dict[str, _Contest] = {}
 
-    def block(self, wanted: Sequence[Budget], seed: int) -> Mapping[Point, Block]:
+    def block(
+        self, wanted: Sequence[Budget], seed: int, *, canary: bool = True
+    ) -> Mapping[Point, Block]:
         """One block of each command that has a relative limit on a sampled metric, and the canary.
 
         `seed` is the hash seed of both sides, and draws the core and every order.
@@ -76,7 +78,8 @@ class CommandDuel:
         draw = random.Random(seed)  # noqa: S311 -- an order, no secret
         core = draw_core(draw)
         asked = [(budget, metrics) for budget in wanted if (metrics := _asked(budget))]
-        asked.append((_CANARY, ("time",)))
+        if canary:
+            asked.append((_CANARY, ("time",)))
         draw.shuffle(asked)
         found: dict[Point, Block] = {}
         for budget, metrics in asked:

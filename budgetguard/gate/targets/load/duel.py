@@ -60,10 +60,12 @@ class LoadDuel:
         self._base, self._head, self._reaper = base, head, reaper
         self._canary = CommandDuel(base, head)
 
-    def block(self, wanted: Sequence[Budget], seed: int) -> Mapping[Point, Block]:
+    def block(
+        self, wanted: Sequence[Budget], seed: int, *, canary: bool = True
+    ) -> Mapping[Point, Block]:
         """One block of each budget with a relative limit, and the canary; `seed` draws every order."""
         draw = random.Random(seed)  # noqa: S311 -- an order, no secret
-        found: dict[Point, Block] = dict(self._canary.block([], seed))
+        found: dict[Point, Block] = dict(self._canary.block([], seed)) if canary else {}
         for budget in wanted:
             limits = budget.in_turn.limits
             if limits:
