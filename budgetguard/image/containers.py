@@ -5,18 +5,9 @@ Pillow tells neither: it looks at all scans when it decodes them, and counts fra
 
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from budgetguard.image.errors import CorruptImage, TruncatedImage
-
-
-class Data(Protocol):
-    """Bytes or a mapped file."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, at: slice, /) -> bytes: ...
-    def find(self, sub: bytes, start: int = ..., /) -> int:
-        """As `bytes.find` has it."""
 
 
 class Rectangle(NamedTuple):
@@ -44,7 +35,7 @@ _OTHERS = (
 )
 
 
-def format_of(data: Data) -> str:
+def format_of(data: bytes) -> str:
     """JPEG, PNG, WEBP, GIF or AVIF by the first bytes, never by a name; "" for anything else."""
     head = data[:64]
     if head.startswith(b"\xff\xd8\xff"):
@@ -61,7 +52,7 @@ def format_of(data: Data) -> str:
     return ""
 
 
-def guessed(data: Data) -> str:
+def guessed(data: bytes) -> str:
     """What something that is none of ours seems to be, for a message."""
     head = data[:64].lstrip()
     if head[4:8] == b"ftyp":
@@ -69,7 +60,7 @@ def guessed(data: Data) -> str:
     return next((name for start, name in _OTHERS if head.startswith(start)), "unknown to us")
 
 
-def scans_of(data: Data, most: int) -> int:
+def scans_of(data: bytes, most: int) -> int:
     """The scans of a JPEG, counted no further than one beyond `most`. Raises `TruncatedImage`."""
     scans, at = 0, 2
     while scans <= most:
@@ -89,7 +80,7 @@ def scans_of(data: Data, most: int) -> int:
     return scans
 
 
-def _next_marker(data: Data, at: int) -> int:
+def _next_marker(data: bytes, at: int) -> int:
     """Where the code of the next marker stands; within a scan, 0xFF 0x00 is a byte of it and no marker."""
     while (at := data.find(b"\xff", at)) >= 0:
         at += 1
@@ -98,7 +89,7 @@ def _next_marker(data: Data, at: int) -> int:
     return len(data)
 
 
-def frames_of(data: Data) -> Iterator[Rectangle]:
+def frames_of(data: bytes) -> Iterator[Rectangle]:
     """The frames of a GIF, one by one. Raises `CorruptImage` for a block of no known kind."""
     flags = data[10:11]
     if len(data) < 13:
@@ -122,7 +113,7 @@ def _colours(flags: bytes) -> int:
     return 3 * 2 << (flags[0] & 7) if flags and flags[0] & 0x80 else 0
 
 
-def _after_blocks(data: Data, at: int) -> int:
+def _after_blocks(data: bytes, at: int) -> int:
     """Where a chain of blocks of up to 255 bytes ends."""
     while (size := data[at : at + 1]) not in (b"", b"\0"):
         at += 1 + size[0]

@@ -2,13 +2,11 @@
 
 import contextlib
 import hashlib
-import mmap
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import IO, cast
 
 from PIL import ExifTags, Image
 from PIL.AvifImagePlugin import AvifImageFile
@@ -18,7 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from budgetguard.image.containers import Data, format_of, frames_of, guessed, scans_of
+from budgetguard.image.containers import format_of, frames_of, guessed, scans_of
 from budgetguard.image.errors import (
     CorruptImage,
     ImageError,
@@ -94,19 +92,19 @@ def inspect(source: Source, *, limits: Limits = LIMITS) -> SourceInfo:
 
 
 @contextlib.contextmanager
-def opened(source: Source, limits: Limits) -> Iterator[tuple[Data, ImageFile]]:
+def opened(source: Source, limits: Limits) -> Iterator[tuple[bytes, ImageFile]]:
     """A picture that is within its limits, its header read; errors are ours and name the source."""
     name = "the picture" if isinstance(source, bytes) else str(source)
     try:
-        with _mapped(source, limits) as (data, stream):
-            found = format_of(data)
-            if found not in limits.formats:
-                allowed = ", ".join(sorted(limits.formats))
-                raise UnsupportedFormat(f"{found or guessed(data)}; expected one of {allowed}")
-            _check_structure(data, found, limits)
-            with READERS[found](stream) as image:
-                _check_size(image, limits)
-                yield data, image
+        data = _content(source, limits)
+        found = format_of(data)
+        if found not in limits.formats:
+            allowed = ", ".join(sorted(limits.formats))
+            raise UnsupportedFormat(f"{found or guessed(data)}; expected one of {allowed}")
+        _check_structure(data, found, limits)
+        with READERS[found](BytesIO(data)) as image:
+            _check_size(image, limits)
+            yield data, image
     except RefusedImage as error:
         error.args = (f"{name}: {error}", *error.args[1:])
         raise
@@ -127,19 +125,17 @@ def _refused(name: str, error: Exception) -> RefusedImage:
     return kind(f"{name}: cannot be decoded: {said}")
 
 
-@contextlib.contextmanager
-def _mapped(source: Source, limits: Limits) -> Iterator[tuple[Data, IO[bytes]]]:
+def _content(source: Source, limits: Limits) -> bytes:
+    """All bytes, and not a mapped file: one that somebody shortens meanwhile would end the process."""
     if isinstance(source, bytes):
         _check_bytes(len(source), limits)
-        yield source, BytesIO(source)
-        return
+        return source
     path = Path(source)
     if not path.is_file():
         raise ImageError(f"{path}: {'no regular file' if path.exists() else 'no such file'}")
     with path.open("rb") as stream:
         _check_bytes(os.fstat(stream.fileno()).st_size, limits)
-        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            yield cast("Data", data), cast("IO[bytes]", data)
+        return stream.read(limits.max_bytes)
 
 
 def _check_bytes(size: int, limits: Limits) -> None:
@@ -149,7 +145,7 @@ def _check_bytes(size: int, limits: Limits) -> None:
         raise ImageTooLarge(f"{size:,} bytes; expected at most {limits.max_bytes:,}")
 
 
-def _check_structure(data: Data, found: str, limits: Limits) -> None:
+def _check_structure(data: bytes, found: str, limits: Limits) -> None:
     if found == "JPEG":
         scans = scans_of(data, limits.max_scans)
         if scans > limits.max_scans:
@@ -192,7 +188,7 @@ def _check_pixels(pixels: int, what: str, limits: Limits) -> None:
         raise ImageTooLarge(f"{what} are {pixels:,} pixels; expected at most {limits.max_pixels:,}")
 
 
-def inspect_opened(data: Data, image: ImageFile) -> SourceInfo:
+def inspect_opened(data: bytes, image: ImageFile) -> SourceInfo:
     """What the header of a picture says that `opened` has opened."""
     orientation = orientation_of(image)
     width, height = image.size[::-1] if orientation in _TURNED else image.size
@@ -206,7 +202,7 @@ def inspect_opened(data: Data, image: ImageFile) -> SourceInfo:
         scans=scans_of(data, len(data)) if image.format == "JPEG" else 1,
         metadata=tuple(_metadata(image)),
         bytes=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),  # type: ignore[arg-type]  # a buffer, both of them
+        sha256=hashlib.sha256(data).hexdigest(),
     )
 
 
